@@ -1,0 +1,1 @@
+"""Carbon-ion dose-constraint planner for tumours at the spinal cord: research and education only."""

@@ -1,0 +1,1 @@
+"""One ion beam in water, from first principles."""

@@ -1,0 +1,1 @@
+"""From particle spectra to RBE-weighted dose."""

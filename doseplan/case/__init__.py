@@ -1,0 +1,1 @@
+"""What a person states: the case file, parsed strictly into frozen dataclasses."""

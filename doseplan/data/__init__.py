@@ -1,0 +1,1 @@
+"""Tables shipped with the package; each names its source and units."""

@@ -1,0 +1,1 @@
+"""Fields, spots, water-equivalent depth and the dose influence."""

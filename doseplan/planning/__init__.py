@@ -1,0 +1,1 @@
+"""Spot weights under hard limits."""

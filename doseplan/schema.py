@@ -1,0 +1,138 @@
+"""Every Dataset variable once: name, dims, dtype, units, meaning.
+
+A stage builds its output with `dataset(...)` or ends with `check(...)`, so that a variable means the same
+in every room. RBE-weighted variables must also carry `rbe_model`, `scale` and `fractions`.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import xarray as xr
+from numpy.typing import ArrayLike
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Variable:
+    """Declaration of one Dataset variable."""
+
+    dims: tuple[str, ...]
+    dtype: str
+    units: str
+    meaning: str
+    rbe_weighted: bool = False
+
+
+VOXEL = ("z", "y", "x")
+CURVE = ("energy", "component", "depth")
+
+
+def _declare(dims: tuple[str, ...], dtype: str, units: str, meaning: str, rbe: bool = False) -> Variable:
+    return Variable(dims=dims, dtype=dtype, units=units, meaning=meaning, rbe_weighted=rbe)
+
+
+COORDINATES = {
+    "z": _declare(("z",), "float64", "mm", "voxel centre, patient LPS, towards the head"),
+    "y": _declare(("y",), "float64", "mm", "voxel centre, patient LPS, towards posterior"),
+    "x": _declare(("x",), "float64", "mm", "voxel centre, patient LPS, towards the left"),
+    "energy": _declare(("energy",), "float64", "MeV/u", "kinetic energy at the entrance, per nucleon"),
+    "depth": _declare(("depth",), "float64", "mm", "depth in water of 0.998 g/cm3"),
+}
+"""Coordinates that are checked wherever they occur."""
+
+VARIABLES = {
+    # anatomy: voxels
+    "rsp": _declare(VOXEL, "float32", "1", "stopping power relative to water"),
+    "density": _declare(VOXEL, "float32", "g/cm3", "mass density"),
+    "hu": _declare(VOXEL, "float32", "HU", "CT number"),
+    "tissue": _declare(VOXEL, "uint8", "1", "dominant tissue; names in attrs flag_values, flag_meanings"),
+    "cord": _declare(VOXEL, "float32", "1", "volume fraction of spinal cord"),
+    "sac": _declare(VOXEL, "float32", "1", "volume fraction inside the dura"),
+    "gtv": _declare(VOXEL, "float32", "1", "volume fraction of gross tumour present in this arm"),
+    "target": _declare(VOXEL, "float32", "1", "volume fraction of the target to be treated in this arm"),
+    "spot_target": _declare(VOXEL, "float32", "1", "volume fraction of the unoperated target: spots cover it"),
+    "distance_cord": _declare(VOXEL, "float32", "mm", "signed distance to the cord surface, negative inside"),
+    "distance_dura": _declare(VOXEL, "float32", "mm", "signed distance to the outer dura, negative inside"),
+    "distance_gtv": _declare(VOXEL, "float32", "mm", "signed distance to the gross tumour, negative inside"),
+    "distance_target": _declare(VOXEL, "float32", "mm", "signed distance to the target, negative inside"),
+    # anatomy: sample points
+    "sample_position": _declare(("sample", "axis"), "float64", "mm", "position (x, y, z) in patient LPS"),
+    "sample_structure": _declare(("sample",), "uint8", "1", "0 other tissue, 1 cord, 2 target"),
+    "sample_volume": _declare(("sample",), "float64", "cm3", "volume it stands for; 0 for points on a surface"),
+    "sample_dura_distance": _declare(("sample",), "float64", "mm", "signed distance to the outer dura"),
+    "dura_facing": _declare(("sample",), "bool", "1", "lies on the target surface that faces the dura"),
+    "planned": _declare(("sample",), "bool", "1", "belongs to the optimiser's first working set"),
+    # beam library
+    "idd": _declare(CURVE, "float64", "MeV cm2/g", "depth dose integrated over the lateral plane, per primary"),
+    "idd_z_star": _declare(CURVE, "float64", "Gy MeV cm2/g", "the same, times saturation-corrected z*"),
+    "idd_let": _declare(CURVE, "float64", "keV/um MeV cm2/g", "the same, times LET in water"),
+    "lateral_sigma": _declare(CURVE, "float64", "mm", "lateral spread gained in water, projected sigma"),
+    "air_sigma": _declare(("energy",), "float64", "mm", "spot size in air at the isocentre, projected sigma"),
+    "r80": _declare(("energy",), "float64", "mm", "distal depth of 80 % of the peak"),
+    # fields and spots
+    "gantry": _declare(("field",), "float64", "deg", "gantry angle, IEC 61217"),
+    "couch": _declare(("field",), "float64", "deg", "couch angle, IEC 61217"),
+    "direction": _declare(("field", "axis"), "float64", "1", "unit vector along the beam, patient LPS"),
+    "u_axis": _declare(("field", "axis"), "float64", "1", "first lateral unit vector, patient LPS"),
+    "v_axis": _declare(("field", "axis"), "float64", "1", "second lateral unit vector, patient LPS"),
+    "isocentre": _declare(("axis",), "float64", "mm", "common isocentre, patient LPS"),
+    "field_index": _declare(("spot",), "int32", "1", "field of the spot"),
+    "energy_index": _declare(("spot",), "int32", "1", "energy of the spot in the beam library"),
+    "spot_energy": _declare(("spot",), "float64", "MeV/u", "energy of the spot"),
+    "spot_u": _declare(("spot",), "float64", "mm", "lateral position along u, from the isocentre"),
+    "spot_v": _declare(("spot",), "float64", "mm", "lateral position along v, from the isocentre"),
+    "weight": _declare(("spot",), "float64", "1e6 ions", "ions of the spot over the whole course"),
+    # dose
+    "wepl": _declare(("field", "sample"), "float32", "mm", "water-equivalent depth of the sample along the field"),
+    "entry_start": _declare(("spot_edge",), "int64", "1", "first influence entry of each spot, and the end"),
+    "sample_index": _declare(("entry",), "int32", "1", "sample of the influence entry"),
+    "entry_dose": _declare(("entry",), "float32", "Gy per 1e6 ions", "absorbed dose of the spot in the sample"),
+    "entry_dose_z_star": _declare(("entry",), "float32", "Gy2 per 1e6 ions", "the same, times z*"),
+    "sample_dose": _declare(("sample",), "float64", "Gy", "absorbed dose, whole course"),
+    "sample_dose_z_star": _declare(("sample",), "float64", "Gy2", "absorbed dose times mean z*, whole course"),
+    "sample_let_d": _declare(("sample",), "float64", "keV/um", "dose-averaged LET in water"),
+    "sample_dose_rbe": _declare(("sample",), "float64", "Gy(RBE)", "RBE-weighted dose, whole course", rbe=True),
+    "dose": _declare(VOXEL, "float32", "Gy", "absorbed dose, whole course"),
+    "dose_rbe": _declare(VOXEL, "float32", "Gy(RBE)", "RBE-weighted dose, whole course", rbe=True),
+    "let_d": _declare(VOXEL, "float32", "keV/um", "dose-averaged LET in water"),
+}
+
+STRUCTURES = {"other": 0, "cord": 1, "target": 2}
+"""Codes of `sample_structure`."""
+
+RBE_ATTRIBUTES = ("rbe_model", "scale", "fractions")
+
+
+def variable(name: str, data: ArrayLike, **attributes: object) -> xr.Variable:
+    """Make the declared variable from an array: dims, dtype, units and meaning are set from the schema."""
+    declared = VARIABLES.get(name) or COORDINATES[name]
+    array = np.ascontiguousarray(data, dtype=declared.dtype)
+    return xr.Variable(
+        declared.dims, array, {"units": declared.units, "long_name": declared.meaning, **attributes}
+    )
+
+
+def check(dataset: xr.Dataset, *names: str) -> xr.Dataset:
+    """Return the Dataset unchanged if the named variables are there and every variable is as declared.
+
+    Raises
+    ------
+    KeyError
+        A named variable is missing.
+    ValueError
+        Dims, dtype or units differ from the declaration, or an RBE-weighted variable lacks its scale.
+    """
+    for name in names:
+        if name not in dataset.variables:
+            raise KeyError(f"{name}: expected in the Dataset, got {sorted(map(str, dataset.variables))}")
+    for key, value in dataset.variables.items():
+        name = str(key)
+        declared = VARIABLES.get(name) or (COORDINATES.get(name) if value.dims == (name,) else None)
+        if declared is None:
+            continue
+        found = (value.dims, str(value.dtype), value.attrs.get("units"))
+        wanted = (declared.dims, declared.dtype, declared.units)
+        if found != wanted:
+            raise ValueError(f"{name}: expected {wanted}, got {found}")
+        if declared.rbe_weighted and not all(key in value.attrs for key in RBE_ATTRIBUTES):
+            raise ValueError(f"{name}: expected attributes {RBE_ATTRIBUTES}, got {sorted(value.attrs)}")
+    return dataset

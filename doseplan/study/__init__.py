@@ -1,0 +1,1 @@
+"""The pipeline of one case, and studies over many."""
