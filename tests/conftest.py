@@ -1,0 +1,49 @@
+"""Shared fixtures: slow twins, and a kernel cache that belongs to these sources."""
+
+import hashlib
+import importlib.util
+import os
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+TESTS = Path(__file__).parent
+
+
+def _kernel_cache_folder() -> str:
+    """Folder keyed by the kernel sources and the test worker, so that no stale kernel is ever run."""
+    spec = importlib.util.find_spec("doseplan")
+    assert spec is not None
+    assert spec.origin is not None
+    digest = hashlib.sha256()
+    for source in sorted((Path(spec.origin).parent / "kernels").glob("*.py")):
+        digest.update(source.read_bytes())
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "main")
+    return str(Path(tempfile.gettempdir()) / f"doseplan-kernels-{digest.hexdigest()[:16]}-{worker}")
+
+
+os.environ.setdefault("NUMBA_CACHE_DIR", _kernel_cache_folder())
+
+
+def _load(path: Path) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="session")
+def naive() -> Callable[[str], ModuleType]:
+    """Load a file of slow twins: `naive("naive_dose")` is tests/kernels/naive_dose.py."""
+    return lambda name: _load(TESTS / "kernels" / f"{name}.py")
+
+
+@pytest.fixture(scope="session")
+def comparisons() -> ModuleType:
+    """The comparison table of the benchmarks: the same callables are timed there and compared here."""
+    return _load(TESTS.parent / "benchmarks" / "comparisons.py")
