@@ -87,6 +87,8 @@ VARIABLES = {
     "sample_index": _declare(("entry",), "int32", "1", "sample of the influence entry"),
     "entry_dose": _declare(("entry",), "float32", "Gy per 1e6 ions", "absorbed dose of the spot in the sample"),
     "entry_dose_z_star": _declare(("entry",), "float32", "Gy2 per 1e6 ions", "the same, times z*"),
+    "row_start": _declare(("sample_edge",), "int64", "1", "first influence entry of each sample, and the end"),
+    "spot_index": _declare(("entry",), "int32", "1", "spot of the influence entry, sorted by sample"),
     "sample_dose": _declare(("sample",), "float64", "Gy", "absorbed dose, whole course"),
     "sample_dose_z_star": _declare(("sample",), "float64", "Gy2", "absorbed dose times mean z*, whole course"),
     "sample_let_d": _declare(("sample",), "float64", "keV/um", "dose-averaged LET in water"),
