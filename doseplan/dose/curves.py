@@ -1,0 +1,76 @@
+"""The beam library as the dose kernels read it, and where points stand in its depth grid and in the beam."""
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from doseplan.constants import GRAY_PER_MEV_PER_GRAM
+
+GRAY_MM2_PER_IDD = 1e6 * GRAY_PER_MEV_PER_GRAM * 100.0
+"""[Gy mm2 per 1e6 ions, for 1 MeV cm2/g per ion]; 100 is mm2 per cm2."""
+
+DOSE, DOSE_Z_STAR, DOSE_LET, VARIANCE = range(4)
+"""Columns of the curve table."""
+
+
+def curve_table(library: xr.Dataset) -> NDArray[np.float64]:
+    """Tabulate what a spot does at each depth: three lateral integrals and a lateral variance.
+
+    Parameters
+    ----------
+    library : Dataset
+        `idd`, `idd_z_star`, `idd_let`, `lateral_sigma` over energy, component, depth; `air_sigma`.
+
+    Returns
+    -------
+    (energy, depth, component, 4) float64
+        Dose [Gy mm2 per 1e6 ions], dose z* [Gy2 mm2], dose LET [Gy mm2 keV/um], and the variance [mm2]:
+        spot size in air and spread in water added in quadrature.
+    """
+    integrals = [library[name].values * GRAY_MM2_PER_IDD for name in ("idd", "idd_z_star", "idd_let")]
+    air = library["air_sigma"].values[:, np.newaxis, np.newaxis]
+    variance = air**2 + library["lateral_sigma"].values ** 2
+    stacked = np.stack([*integrals, variance], axis=-1)
+    return np.ascontiguousarray(stacked.transpose(0, 2, 1, 3), dtype=np.float64)
+
+
+def locate_depth(
+    library: xr.Dataset, wepl: NDArray[np.floating]
+) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
+    """Find interval and fraction of water-equivalent depths in the library's depth grid.
+
+    Parameters
+    ----------
+    wepl : (...) [mm]
+        Depths; in front of the first depth of the table its first value holds.
+
+    Returns
+    -------
+    interval : (...) int32
+        -1 beyond the last depth of the table: no dose there.
+    fraction : (...) float64
+        0 at the interval's first depth, 1 at its last.
+    """
+    depth = library["depth"].values.astype(np.float64)
+    inside = np.clip(wepl.astype(np.float64), depth[0], depth[-1])
+    interval = np.clip(np.searchsorted(depth, inside, side="right") - 1, 0, depth.size - 2)
+    fraction = (inside - depth[interval]) / (depth[interval + 1] - depth[interval])
+    return np.where(wepl > depth[-1], -1, interval).astype(np.int32), fraction
+
+
+def beams_eye_view(fields: xr.Dataset, points: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Project points onto the lateral axes of every field.
+
+    Parameters
+    ----------
+    points : (point, 3) [mm]
+        Patient LPS (x, y, z).
+
+    Returns
+    -------
+    (field, point, 2) float64 [mm]
+        u and v from the isocentre; the beams are parallel, so the distance to the source plays no part.
+    """
+    relative = np.asarray(points, dtype=np.float64) - fields["isocentre"].values
+    axes = np.stack([fields["u_axis"].values, fields["v_axis"].values], axis=1)
+    return np.ascontiguousarray(np.einsum("fai,pi->fpa", axes, relative))
