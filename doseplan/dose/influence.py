@@ -151,7 +151,8 @@ def _check_memory(entries: int, spots: int, samples: int, memory_gib: float) -> 
         wider = 1.05 * (needed / memory_gib) ** 0.5
         raise InputError(
             f"dose influence: expected at most {memory_gib:g} GiB, got {needed:.1f} GiB "
-            f"({entries} entries of {spots} spots in {samples} samples); a spot_spacing_mm {wider:.1f} times as large would fit"
+            f"({entries} entries of {spots} spots in {samples} samples); "
+            f"a spot_spacing_mm {wider:.1f} times as large would fit"
         )
 
 

@@ -1,6 +1,7 @@
 """Slow twins of the dose kernels, and a small synthetic beam library and spot set to run both on."""
 
 import math
+from itertools import pairwise
 
 import numpy as np
 import xarray as xr
@@ -86,7 +87,7 @@ def water_equivalent_depth(rsp, lower, spacing, point, direction):
             cuts.extend((faces - point[axis]) / back[axis])
     cuts = sorted(cut for cut in cuts if cut >= 0.0)
     total = 0.0
-    for near, far in zip(cuts[:-1], cuts[1:], strict=True):
+    for near, far in pairwise(cuts):
         middle = point + 0.5 * (near + far) * back
         if np.all(middle > lower) and np.all(middle < upper):
             x, y, z = np.floor((middle - lower) / spacing).astype(int)

@@ -1,0 +1,68 @@
+"""Treatment fields in the patient's frame."""
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from doseplan import schema
+from doseplan.case.spec import Case
+from doseplan.messages import InputError
+
+ASSUMPTIONS = (
+    "head first supine, collimator at 0 degrees",
+    "parallel beams: the source is taken to be infinitely far away",
+    "the isocentre is the centroid of the unoperated target",
+)
+"""Stated with every set of fields."""
+
+
+def place_fields(case: Case, phantom: xr.Dataset) -> xr.Dataset:
+    """Place the case's fields around the centroid of the unoperated target.
+
+    Notes
+    -----
+    IEC 61217: the gantry at angle g carries the source to (sin g, 0, cos g) of the fixed frame (x right
+    and y towards the gantry as one faces it, z up); the couch turns by c about z, anticlockwise from above.
+    Head first supine: fixed x, y, z are left, head, anterior. u and v are the gantry's x and y axes.
+
+    Returns
+    -------
+    Dataset
+        `gantry`, `couch`, `direction`, `u_axis`, `v_axis`, `isocentre`; attrs tell the assumptions.
+    """
+    gantry = np.array([field.gantry_deg for field in case.fields])
+    couch = np.array([field.couch_deg for field in case.fields])
+    direction, u_axis, v_axis = beam_axes(gantry, couch)
+    data = {
+        "gantry": gantry,
+        "couch": couch,
+        "direction": direction,
+        "u_axis": u_axis,
+        "v_axis": v_axis,
+        "isocentre": _centroid(phantom, "spot_target"),
+    }
+    variables = {name: schema.variable(name, values) for name, values in data.items()}
+    return schema.check(xr.Dataset(variables, attrs={"assumptions": list(ASSUMPTIONS)}), *data)
+
+
+def beam_axes(
+    gantry_deg: NDArray[np.float64], couch_deg: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Turn gantry and couch angles into direction, u and v, (field, 3) each, in patient LPS."""
+    g, c = np.radians(gantry_deg), np.radians(couch_deg)
+    direction = np.stack([-np.sin(g) * np.cos(c), np.cos(g), np.sin(g) * np.sin(c)], axis=1)
+    u_axis = np.stack([np.cos(g) * np.cos(c), np.sin(g), -np.cos(g) * np.sin(c)], axis=1)
+    v_axis = np.stack([np.sin(c), np.zeros_like(c), np.cos(c)], axis=1)
+    return direction, u_axis, v_axis
+
+
+def _centroid(phantom: xr.Dataset, name: str) -> NDArray[np.float64]:
+    volume = phantom[name].values.astype(np.float64)
+    total = volume.sum()
+    if total <= 0.0:
+        raise InputError(f"{name}: expected a target of some volume, got 0 cm3")
+    centroid = np.empty(3)
+    for place, axis in enumerate("xyz"):
+        others = tuple(other for other in range(3) if "zyx"[other] != axis)
+        centroid[place] = np.dot(volume.sum(axis=others), phantom[axis].values) / total
+    return centroid

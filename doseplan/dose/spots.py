@@ -1,0 +1,138 @@
+"""Spots: rays on a lateral grid, energy layers on each ray."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+from scipy.spatial import cKDTree
+
+from doseplan import schema
+from doseplan.case.spec import Case
+from doseplan.dose.curves import beams_eye_view
+from doseplan.dose.depth import grid_frame, water_equivalent_depth
+from doseplan.messages import InputError
+
+ASSUMPTIONS = (
+    "a voxel belongs to the spot target when at least half of it does",
+    "each ray gets the layers between both ends of the target near it, and one more on either side",
+)
+
+Rays = tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]
+
+
+def place_spots(case: Case, phantom: xr.Dataset, fields: xr.Dataset, library: xr.Dataset) -> xr.Dataset:
+    """Cover the unoperated target, seen from every field, with spots of weight 0.
+
+    Rays stand on a regular grid through the isocentre wherever the target's projection is at most
+    `spot_margin_mm` away. Layers are the library's energies nearest to multiples of `layer_spacing_mm`
+    in r80.
+
+    Returns
+    -------
+    Dataset
+        The fields, and spots in the order field, energy, v, u.
+
+    Raises
+    ------
+    InputError
+        A field has no ray that hits the target, or the target reaches deeper than the highest energy.
+    """
+    target = _target_points(phantom)
+    wepl = water_equivalent_depth(phantom, fields, target)
+    uv = beams_eye_view(fields, target)
+    half_voxel = 0.5 * float(grid_frame(phantom)[1].max())
+    r80 = library["r80"].values
+    layers = _layers(r80, wepl, case.delivery.layer_spacing_mm)
+    found: list[tuple[NDArray[np.int64], ...]] = []
+    notes: list[str] = []
+    for field in range(fields.sizes["field"]):
+        _check_depth(field, wepl[field], library)
+        rays, proximal, distal = _rays(case, uv[field], wepl[field], half_voxel)
+        if rays.size == 0:
+            raise InputError(
+                f"fields[{field}]: expected to hit the target, got no ray on a grid of "
+                f"{case.delivery.spot_spacing_mm:g} mm within {case.delivery.spot_margin_mm:g} mm of it"
+            )
+        margin = case.delivery.layer_spacing_mm
+        lowest, highest = r80[layers].min(), r80[layers].max()
+        low = np.minimum(proximal - margin, highest)
+        high = np.maximum(distal + margin, lowest)
+        notes += _shallow_note(field, float(proximal.min()), float(r80.min()))
+        layer, ray = np.nonzero((r80[layers, np.newaxis] >= low) & (r80[layers, np.newaxis] <= high))
+        found.append((np.full(ray.size, field), layers[layer], rays[ray, 0], rays[ray, 1]))
+    return _with_spots(fields, library, found, notes)
+
+
+def _with_spots(
+    fields: xr.Dataset,
+    library: xr.Dataset,
+    found: Sequence[tuple[NDArray[np.generic], ...]],
+    notes: Sequence[str],
+) -> xr.Dataset:
+    field, energy, u, v = (np.concatenate(parts) for parts in zip(*found, strict=True))
+    data = {
+        "field_index": field,
+        "energy_index": energy,
+        "spot_energy": library["energy"].values[energy.astype(np.int64)],
+        "spot_u": u,
+        "spot_v": v,
+        "weight": np.zeros(field.size),
+    }
+    spots = fields.assign({name: schema.variable(name, values) for name, values in data.items()})
+    spots.attrs["assumptions"] = [*fields.attrs.get("assumptions", []), *ASSUMPTIONS, *notes]
+    return schema.check(spots, *data, "direction", "u_axis", "v_axis", "isocentre")
+
+
+def _target_points(phantom: xr.Dataset) -> NDArray[np.float64]:
+    """List the centres (x, y, z) of the voxels that belong to the spot target."""
+    z, y, x = np.nonzero(phantom["spot_target"].values >= 0.5)
+    if z.size == 0:
+        raise InputError("spot_target: expected a voxel that is at least half target, got none")
+    centres = (phantom["x"].values[x], phantom["y"].values[y], phantom["z"].values[z])
+    return np.column_stack(centres)
+
+
+def _layers(r80: NDArray[np.float64], wepl: NDArray[np.float64], spacing_mm: float) -> NDArray[np.int64]:
+    """Choose energies, rising, whose r80 are nearest to multiples of the layer spacing around the target."""
+    first = np.floor(wepl.min() / spacing_mm) - 1.0
+    last = np.ceil(wepl.max() / spacing_mm) + 1.0
+    levels = spacing_mm * np.arange(first, last + 1.0)
+    nearest = np.abs(r80[np.newaxis, :] - levels[:, np.newaxis]).argmin(axis=1)
+    return np.unique(nearest).astype(np.int64)
+
+
+def _rays(case: Case, uv: NDArray[np.float64], wepl: NDArray[np.float64], half_voxel: float) -> Rays:
+    """Find the rays of a field, v before u, and the target's proximal and distal depth near each [mm]."""
+    spacing = case.delivery.spot_spacing_mm
+    margin = case.delivery.spot_margin_mm + half_voxel
+    low = np.floor((uv.min(axis=0) - margin) / spacing).astype(int)
+    high = np.ceil((uv.max(axis=0) + margin) / spacing).astype(int)
+    v, u = np.meshgrid(
+        spacing * np.arange(low[1], high[1] + 1), spacing * np.arange(low[0], high[0] + 1), indexing="ij"
+    )
+    grid = np.column_stack([u.ravel(), v.ravel()])
+    tree = cKDTree(uv)
+    rays = grid[tree.query(grid)[0] <= margin]
+    near = tree.query_ball_point(rays, max(margin, spacing))
+    proximal = np.array([wepl[inside].min() for inside in near])
+    distal = np.array([wepl[inside].max() for inside in near])
+    return rays, proximal, distal
+
+
+def _check_depth(field: int, wepl: NDArray[np.float64], library: xr.Dataset) -> None:
+    deepest, reach = float(wepl.max()), float(library["r80"].values.max())
+    if deepest > reach:
+        raise InputError(
+            f"fields[{field}]: expected a target within {reach:.1f} mm of water, the range at "
+            f"{float(library['energy'].values.max()):g} MeV/u, got a target {deepest:.1f} mm deep"
+        )
+
+
+def _shallow_note(field: int, proximal: float, shortest: float) -> list[str]:
+    if proximal >= shortest:
+        return []
+    return [
+        f"fields[{field}]: the target begins at {proximal:.1f} mm, in front of the shortest range of the "
+        f"library, {shortest:.1f} mm: that part is reached by plateaus only"
+    ]
