@@ -1,0 +1,89 @@
+"""Dose in any points for given spot weights, in float64, without a stored influence or a cut-off."""
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from doseplan.dose.curves import beams_eye_view, curve_table, locate_depth
+from doseplan.kernels import point_dose as kernel
+
+Channels = tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]
+
+
+def point_dose(
+    points: NDArray[np.floating], wepl: NDArray[np.floating], spots: xr.Dataset, library: xr.Dataset
+) -> Channels:
+    """Compute what all spots together do in points; the model is that of `dose_influence`.
+
+    Parameters
+    ----------
+    points : (point, 3) [mm]
+        Patient LPS.
+    wepl : (field, point) [mm]
+        Water-equivalent depth of the points.
+    spots : Dataset
+        Spots with weights, with their fields. Spots of weight 0 cost nothing; spots of one u, or v, share
+        their exponentials, so a regular grid is fast.
+    library : Dataset
+        Beam library.
+
+    Returns
+    -------
+    dose, dose_z_star, dose_let : (point,) float64 [Gy], [Gy2], [Gy keV/um]
+        Totals over the whole course.
+    """
+    curves = curve_table(library)
+    uv = beams_eye_view(spots, points)
+    interval, fraction = locate_depth(library, wepl)
+    out = np.zeros((3, points.shape[0]))
+    for field in range(spots.sizes["field"]):
+        chosen = (spots["field_index"].values == field) & (spots["weight"].values != 0.0)
+        if not chosen.any() or points.shape[0] == 0:
+            continue
+        kernel.point_dose(
+            np.ascontiguousarray(uv[field, :, 0]),
+            np.ascontiguousarray(uv[field, :, 1]),
+            interval[field],
+            fraction[field],
+            curves,
+            *_spot_rows(spots.isel(spot=np.flatnonzero(chosen))),
+            out,
+        )
+    return out[0], out[1], out[2]
+
+
+def _spot_rows(
+    spots: xr.Dataset,
+) -> tuple[
+    NDArray[np.float64],
+    NDArray[np.int64],
+    NDArray[np.int64],
+    NDArray[np.int64],
+    NDArray[np.float64],
+    NDArray[np.int64],
+    NDArray[np.int64],
+    NDArray[np.float64],
+]:
+    """Arrange the spots of one field by layer, row and column, as the kernel takes them."""
+    u, v = spots["spot_u"].values, spots["spot_v"].values
+    energy = spots["energy_index"].values.astype(np.int64)
+    order = np.lexsort((u, v, energy))
+    u, v, energy = u[order], v[order], energy[order]
+    column_u, column = np.unique(u, return_inverse=True)
+    layer_energy, layer = np.unique(energy, return_index=True)
+    new_row = np.flatnonzero((np.diff(v) != 0.0) | (np.diff(energy) != 0)) + 1
+    row_start = np.concatenate([[0], new_row, [u.size]]).astype(np.int64)
+    layer_edge = np.append(layer, u.size)
+    layer_start = np.searchsorted(row_start, layer_edge).astype(np.int64)
+    first = np.minimum.reduceat(column, layer)
+    after = np.maximum.reduceat(column, layer) + 1
+    return (
+        column_u,
+        layer_energy,
+        np.ascontiguousarray(np.column_stack([first, after]), dtype=np.int64),
+        layer_start,
+        np.ascontiguousarray(v[row_start[:-1]]),
+        row_start,
+        column.astype(np.int64),
+        spots["weight"].values[order],
+    )
