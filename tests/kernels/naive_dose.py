@@ -3,6 +3,7 @@
 import math
 from itertools import pairwise
 
+import numba
 import numpy as np
 import xarray as xr
 
@@ -171,4 +172,24 @@ def adjoint(entry_start, sample_index, dose, dose_z_star, gradient_dose, gradien
             sample = sample_index[entry]
             out[spot] += float(dose[entry]) * gradient_dose[sample]
             out[spot] += float(dose_z_star[entry]) * gradient_dose_z_star[sample]
+    return out
+
+
+def with_threads(count, function):
+    """Run a function on so many threads."""
+    before = numba.get_num_threads()
+    numba.set_num_threads(min(count, numba.config.NUMBA_NUM_THREADS))
+    try:
+        return function()
+    finally:
+        numba.set_num_threads(before)
+
+
+def dense(influence, first_index, second_index, shape):
+    """Spread a sparse influence, of either order, over a full array of each channel."""
+    start, index = influence[first_index].values, influence[second_index].values
+    out = np.zeros((2, *shape))
+    row = np.repeat(np.arange(len(start) - 1), np.diff(start))
+    out[0, row, index] = influence["entry_dose"].values
+    out[1, row, index] = influence["entry_dose_z_star"].values
     return out
