@@ -1,13 +1,14 @@
 """The frozen dataclasses of a case: everything that a person states, with the unit in every name."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from pydantic import ConfigDict, Field
+from pydantic import Field
 
-STRICT = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
+from doseplan.case.anatomy_spec import STRICT, Anatomy
 
 Degrees = Annotated[float, Field(ge=0.0, lt=360.0)]
+Millimetres = Annotated[float, Field(gt=0.0, le=200.0)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,6 +20,31 @@ class Prescription:
     total_gy_rbe: Annotated[float, Field(gt=0.0, le=200.0)]
     fractions: Annotated[int, Field(ge=1, le=60)] = 16
     scale: Literal["NIRS"] = "NIRS"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tumour:
+    """An epidural mass wrapped around the sac, with a part in the bone and a part beside the spine.
+
+    `push_deg` is the direction, seen from the sac, that the mass pushes from: 0 from the front, 90 from the
+    stated side. The sac is narrowed along it by `compression_percent`.
+    """
+
+    __pydantic_config__ = STRICT
+
+    side: Literal["left", "right"]
+    centre_z_mm: Annotated[float, Field(ge=-200.0, le=200.0)] = 0.0
+    wrap_deg: Annotated[float, Field(ge=180.0, le=340.0)] = 270.0
+    push_deg: Annotated[float, Field(ge=0.0, le=90.0)] = 45.0
+    compression_percent: Annotated[float, Field(ge=0.0, le=60.0)] = 50.0
+    csf_left_mm: Annotated[float, Field(ge=0.2, le=5.0)] = 0.4
+    epidural_length_mm: Millimetres = 44.0
+    bone_diameter_mm: Millimetres = 26.0
+    bone_height_mm: Annotated[float, Field(ge=-100.0, le=100.0)] = -14.0
+    foramen_diameter_mm: Millimetres = 13.0
+    paraspinal_width_mm: Millimetres = 42.0
+    paraspinal_depth_mm: Millimetres = 38.0
+    paraspinal_length_mm: Millimetres = 54.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,22 +82,43 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Grid:
-    """The voxel grid of the phantom."""
+    """The voxel grid of the phantom: the whole trunk of the anatomy, or the stated part of it."""
 
     __pydantic_config__ = STRICT
 
     voxel_mm: Annotated[float, Field(ge=0.5, le=5.0)] = 1.0
+    x_mm: tuple[float, float] | None = None
+    y_mm: tuple[float, float] | None = None
+    z_mm: tuple[float, float] | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse an empty range."""
+        for name in ("x_mm", "y_mm", "z_mm"):
+            ends = getattr(self, name)
+            if ends is not None and ends[1] - ends[0] < self.voxel_mm:
+                raise ValueError(f"{name}: expected first < second by a voxel or more, got {list(ends)}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Constraint:
-    """A hard maximum of RBE-weighted dose; exactly one of the two maxima is stated."""
+    """A hard maximum of RBE-weighted dose; exactly one of the two maxima is stated.
+
+    `scale` and `fractions` may be stated; a limit on another scale than the prescription's is refused.
+    """
 
     __pydantic_config__ = STRICT
 
     structure: Literal["cord", "target"]
-    max_gy_rbe: Annotated[float, Field(gt=0.0)] | None = None
-    max_percent: Annotated[float, Field(gt=0.0)] | None = None
+    max_gy_rbe: Annotated[float, Field(gt=0.0, le=200.0)] | None = None
+    max_percent: Annotated[float, Field(gt=0.0, le=200.0)] | None = None
+    scale: str | None = None
+    fractions: int | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse no maximum or two."""
+        stated = [name for name in ("max_gy_rbe", "max_percent") if getattr(self, name) is not None]
+        if len(stated) != 1:
+            raise ValueError(f"expected exactly one of max_gy_rbe, max_percent, got {stated or 'neither'}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,6 +132,26 @@ class Goal:
     dose_percent: Annotated[float, Field(gt=0.0, le=110.0)] | None = None
     volume_percent: Annotated[float, Field(gt=0.0, le=100.0)] | None = None
 
+    def __post_init__(self) -> None:
+        """Refuse a goal that is incomplete or two goals in one."""
+        names = ("min_percent", "dose_percent", "volume_percent")
+        stated = [name for name in names if getattr(self, name) is not None]
+        if stated not in (["min_percent"], ["dose_percent", "volume_percent"]):
+            raise ValueError(
+                "expected min_percent alone, or dose_percent with volume_percent, "
+                f"got {', '.join(stated) or 'none of them'}"
+            )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CaseCheck:
+    """Volumes that the voxel model of the unoperated case must have."""
+
+    __pydantic_config__ = STRICT
+
+    gtv_cm3: Annotated[float, Field(gt=0.0)]
+    target_cm3: Annotated[float, Field(gt=0.0)]
+
 
 DEFAULT_FIELDS = (BeamField(gantry_deg=150.0), BeamField(gantry_deg=210.0))
 DEFAULT_CONSTRAINTS = (
@@ -93,21 +160,27 @@ DEFAULT_CONSTRAINTS = (
 )
 DEFAULT_GOALS = (Goal(min_percent=90.0), Goal(dose_percent=95.0, volume_percent=95.0))
 
-# The specs Anatomy and Tumour belong here too: the parametric spine and the mass on it.
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
-    """One case: anatomy, tumour, surgery, prescription, fields, limits and goals."""
+    """One case: anatomy, tumour, surgery, prescription, fields, limits and goals.
+
+    The last three are not keys of the file: what was assumed, and the texts that the case was read from.
+    """
 
     __pydantic_config__ = STRICT
 
-    name: str
+    name: Annotated[str, Field(min_length=1)]
+    anatomy: Anatomy
+    tumour: Tumour
     surgery: Surgery
     prescription: Prescription
-    fields: tuple[BeamField, ...] = DEFAULT_FIELDS
+    fields: Annotated[tuple[BeamField, ...], Field(min_length=1)] = DEFAULT_FIELDS
     delivery: Delivery = Delivery()
     grid: Grid = Grid()
     constraint: tuple[Constraint, ...] = DEFAULT_CONSTRAINTS
     goal: tuple[Goal, ...] = DEFAULT_GOALS
-    assumptions: tuple[str, ...] = field(default=())
+    check: CaseCheck | None = None
+    assumptions: tuple[str, ...] = ()
+    case_toml: str = ""
+    anatomy_toml: str = ""

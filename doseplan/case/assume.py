@@ -1,0 +1,62 @@
+"""Collect what a case assumes: every number without a published source."""
+
+from dataclasses import fields, is_dataclass
+
+from doseplan.case.anatomy_spec import Area, Length, Part
+from doseplan.case.spec import Case
+
+UNSOURCED = ("assumed", "from memory")
+"""A source that starts with one of these is no published source."""
+
+
+def assumptions(case: Case) -> tuple[str, ...]:
+    """Write the assumptions of a case as sentences for the report, those of one kind together."""
+    return (*_of_case(case), *_of_anatomy(case))
+
+
+def _of_case(case: Case) -> list[str]:
+    tumour, surgery = case.tumour, case.surgery
+    sizes = ", ".join(
+        f"{field.name} {getattr(tumour, field.name):g}" for field in fields(tumour) if field.name != "side"
+    )
+    after = "keeps the resected region" if surgery.ctv_keeps_resected else "residual tumour only"
+    lines = [
+        f"tumour: every size assumed ({sizes})",
+        f"target: gross tumour and a margin of {surgery.ctv_margin_mm:g} mm into bone and soft tissue, cut back "
+        f"at the dura; after surgery: {after}",
+        f"cavity filled with {surgery.cavity_material}; thickness of the dura (0.31 mm) counted as part of the sac",
+        "CT numbers of tissues from clinical ranges (from memory)",
+    ]
+    if any((case.grid.x_mm, case.grid.y_mm, case.grid.z_mm)):
+        lines.append("grid is a part of the trunk: tissue outside it is not in the way of a beam")
+    return lines
+
+
+def _of_anatomy(case: Case) -> list[str]:
+    anatomy = case.anatomy
+    lines = []
+    parts = [(level.name, level) for level in anatomy.level]
+    for name, part in (*parts, ("bone", anatomy.bone), ("canal", anatomy.canal), ("trunk", anatomy.trunk)):
+        values = unsourced(part)
+        if values:
+            lines.append(f"{anatomy.name} {name}: " + ", ".join(values))
+    return lines
+
+
+def unsourced(part: object) -> list[str]:
+    """List `key value unit (source)` of the numbers of one table that have no published source."""
+    found = []
+    if not is_dataclass(part):
+        return found
+    for field in fields(part):
+        number = getattr(part, field.name)
+        if isinstance(number, Length | Area | Part) and number.source.lower().startswith(UNSOURCED):
+            value, unit = _value(number)
+            found.append(f"{field.name} {value:g} {unit} ({number.source})")
+    return found
+
+
+def _value(number: Length | Area | Part) -> tuple[float, str]:
+    if isinstance(number, Length):
+        return number.mm, "mm"
+    return (number.mm2, "mm2") if isinstance(number, Area) else (number.percent, "%")

@@ -1,0 +1,111 @@
+"""Read a case: TOML in, frozen dataclasses out, all mistakes of the files at once."""
+
+import json
+import tomllib
+from dataclasses import replace
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from doseplan.case.assume import assumptions
+from doseplan.case.complaints import complaints, nearest
+from doseplan.case.sense import sense
+from doseplan.case.spec import Case
+from doseplan.messages import InputError
+
+_NOT_KEYS = ("assumptions", "case_toml", "anatomy_toml")
+
+
+def load_case(path: str | Path) -> Case:
+    """Read a case file and the anatomy file that it names (relative to the case file).
+
+    Raises
+    ------
+    InputError
+        With one line for each mistake in the two files.
+    """
+    path = Path(path)
+    case_text = _read(path, "a case file (TOML)")
+    stated = _parse(case_text, path.name).get("anatomy")
+    if not isinstance(stated, str):
+        return parse_case(case_text, None, where=path.name)
+    anatomy = path.parent / stated
+    try:
+        anatomy_text = _read(anatomy, "an anatomy file (TOML)")
+    except InputError as error:
+        raise InputError(*(f"{path.name}: anatomy: {line}" for line in error.lines)) from error
+    return parse_case(case_text, anatomy_text, where=path.name, anatomy_where=anatomy.name)
+
+
+def parse_case(
+    case_text: str,
+    anatomy_text: str | None,
+    *,
+    where: str = "case.toml",
+    anatomy_where: str = "anatomy.toml",
+) -> Case:
+    """Make a case from the texts of its two files; `where` and `anatomy_where` name them in messages.
+
+    A case without a name takes that of its file.
+    """
+    stated = _parse(case_text, where)
+    unknown = [
+        f"{where}: {key}: expected a known key, got '{key}'; {nearest(key, _keys())}"
+        for key in _NOT_KEYS
+        if key in stated
+    ]
+    stated = {key: value for key, value in stated.items() if key not in _NOT_KEYS}
+    stated.setdefault("name", Path(where).stem)
+    lines, files = [], {}
+    if anatomy_text is not None and isinstance(stated.get("anatomy"), str):
+        stated["anatomy"] = _parse(anatomy_text, anatomy_where)
+        files["anatomy"] = anatomy_where
+    elif "anatomy" in stated:
+        lines.append(f"{where}: anatomy: expected the path of an anatomy file, got {stated.pop('anatomy')!r}")
+    else:
+        lines.append(f"{where}: anatomy: expected the path of an anatomy file, got nothing")
+    try:
+        case: Case = TypeAdapter(Case).validate_json(json.dumps(stated, default=str))
+    except ValidationError as error:
+        found = complaints(error, Case, files, where=where)
+        raise InputError(*unknown, *lines, *(line for line in found if ": anatomy: " not in line)) from None
+    wrong = [*unknown, *lines, *sense(case, where=where, anatomy_where=anatomy_where)]
+    if wrong:
+        raise InputError(*wrong)
+    return replace(
+        case, assumptions=assumptions(case), case_toml=case_text, anatomy_toml=anatomy_text or ""
+    )
+
+
+def bundled_cases() -> dict[str, Path]:
+    """Find the case files that come with the program: `{name: path}`."""
+    installed = Path(str(resources.files("doseplan"))) / "phantoms"
+    checkout = installed.parent.parent / "phantoms"
+    folder = next((folder for folder in (installed, checkout) if folder.is_dir()), installed)
+    return {path.stem: path for path in sorted((folder / "cases").glob("*.toml"))}
+
+
+def _keys() -> list[str]:
+    return [name for name in Case.__dataclass_fields__ if name not in _NOT_KEYS]
+
+
+def _read(path: Path, wanted: str) -> str:
+    if path.is_dir():
+        raise InputError(f"{path}: expected {wanted}, got a folder")
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise InputError(f"{path}: expected {wanted}, got no such file") from None
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: expected {wanted}, got bytes that are not UTF-8 at {error.start}") from None
+    except OSError as error:
+        raise InputError(f"{path}: expected {wanted}, got '{error.strerror}'") from None
+
+
+def _parse(text: str, where: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise InputError(f"{where}: expected TOML, got '{error}'") from None

@@ -1,0 +1,108 @@
+"""Checks that need more than one key: sizes, materials, scales."""
+
+import csv
+import math
+from importlib import resources
+
+from doseplan.case.complaints import nearest
+from doseplan.case.spec import Case
+
+BYTES_PER_VOXEL = 260
+"""Three arms of 12 float32 variables and a byte, three dose variables each, and working arrays of one arm."""
+
+MEMORY_LIMIT_GIB = 6.0
+"""Largest voxel model that is tried."""
+
+
+def sense(case: Case, *, where: str, anatomy_where: str) -> list[str]:
+    """List what is wrong in a case whose keys are all valid by themselves."""
+    return [
+        *_memory(case, where),
+        *_materials(case, where),
+        *_scales(case, where),
+        *_tumour(case, where, anatomy_where),
+    ]
+
+
+def extents_mm(case: Case) -> tuple[tuple[float, float], tuple[float, float], tuple[float, float]]:
+    """Give the ends of the voxel grid along x, y, z [mm].
+
+    The trunk with 5 mm of air around it, and its height centred on z = 0, unless the case states a part of it.
+    """
+    trunk = case.anatomy.trunk
+    half = trunk.width.mm / 2 + 5.0
+    skin = posterior_skin_mm(case)
+    x = case.grid.x_mm or (-half, half)
+    y = case.grid.y_mm or (skin - trunk.depth.mm - 5.0, skin + 5.0)
+    z = case.grid.z_mm or (-trunk.height.mm / 2, trunk.height.mm / 2)
+    return x, y, z
+
+
+def posterior_skin_mm(case: Case) -> float:
+    """Give y of the skin in the midline of the back [mm]; y = 0 is the middle of the canal."""
+    levels = case.anatomy.level
+    origin = next(level for level in levels if level.name == case.anatomy.origin_below)
+    return origin.canal_depth.mm / 2 + case.anatomy.trunk.skin_to_epidural.mm
+
+
+def material_names() -> tuple[str, ...]:
+    """Give the names of the tissues in data/materials.csv."""
+    text = (resources.files("doseplan.data") / "materials.csv").read_text(encoding="utf-8")
+    rows = csv.DictReader(line for line in text.splitlines() if not line.startswith("#"))
+    return tuple(row["name"] for row in rows)
+
+
+def _memory(case: Case, where: str) -> list[str]:
+    extents = extents_mm(case)
+    voxel = case.grid.voxel_mm
+    sizes = [max(1, math.ceil((high - low) / voxel - 1e-9)) for low, high in extents]
+    gib = math.prod(sizes) * BYTES_PER_VOXEL / 2**30
+    if gib <= MEMORY_LIMIT_GIB:
+        return []
+    fits = math.ceil(10 * voxel * (gib / MEMORY_LIMIT_GIB) ** (1 / 3)) / 10
+    remedy = f"voxel_mm >= {fits:g} fits" if fits <= 5.0 else "no voxel size up to 5 mm fits this trunk"
+    got = " x ".join(map(str, sizes))
+    return [
+        f"{where}: grid: expected at most {MEMORY_LIMIT_GIB:g} GiB of voxels, got {gib:.3g} GiB ({got} voxels of "
+        f"{voxel:g} mm); {remedy}, or state a part of the trunk by x_mm, y_mm, z_mm"
+    ] + _absurd(case, where)
+
+
+def _absurd(case: Case, where: str) -> list[str]:
+    trunk = case.anatomy.trunk
+    return [
+        f"{where}: anatomy.trunk.{name}: expected a trunk of at most 1000 mm, got {length.mm:g}"
+        for name, length in (("width", trunk.width), ("depth", trunk.depth), ("height", trunk.height))
+        if length.mm > 1000.0
+    ]
+
+
+def _materials(case: Case, where: str) -> list[str]:
+    known = material_names()
+    name = case.surgery.cavity_material
+    if name in known:
+        return []
+    return [f"{where}: surgery.cavity_material: expected a known material, got '{name}'; {nearest(name, known)}"]
+
+
+def _scales(case: Case, where: str) -> list[str]:
+    lines = []
+    for index, limit in enumerate(case.constraint):
+        for key in ("scale", "fractions"):
+            stated, wanted = getattr(limit, key), getattr(case.prescription, key)
+            if stated not in (None, wanted):
+                lines.append(
+                    f"{where}: constraint[{index}].{key}: expected that of the prescription ({wanted}), as doses of "
+                    f"different {key} can't be compared, got {stated}"
+                )
+    return lines
+
+
+def _tumour(case: Case, where: str, anatomy_where: str) -> list[str]:
+    low, high = extents_mm(case)[2]
+    z = case.tumour.centre_z_mm
+    if low < z < high:
+        return []
+    return [
+        f"{where}: tumour.centre_z_mm: expected {low:g} < centre_z_mm < {high:g}, the extent of {anatomy_where}, got {z:g}"
+    ]
