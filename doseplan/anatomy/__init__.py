@@ -1,1 +1,6 @@
-"""From the case to the voxel model of the patient, before and after surgery."""
+"""A case to voxels: vertebrae, cord, tumour, surgery, materials, sample points."""
+
+from doseplan.anatomy.phantom import build_phantom
+from doseplan.anatomy.samples import place_samples
+
+__all__ = ["build_phantom", "place_samples"]

@@ -48,7 +48,9 @@ def complaints(error: ValidationError, root: type, files: dict[str, str], *, whe
             file = files[str(location[0])]
             owner = _owner(root, (location[0], ""))
             location = location[1:]
-        lines.append(": ".join(part for part in (file, path(location), _sentence(detail, owner, location)) if part))
+        lines.append(
+            ": ".join(part for part in (file, path(location), _sentence(detail, owner, location)) if part)
+        )
     return list(dict.fromkeys(lines))
 
 

@@ -74,9 +74,7 @@ def parse_case(
     wrong = [*unknown, *lines, *sense(case, where=where, anatomy_where=anatomy_where)]
     if wrong:
         raise InputError(*wrong)
-    return replace(
-        case, assumptions=assumptions(case), case_toml=case_text, anatomy_toml=anatomy_text or ""
-    )
+    return replace(case, assumptions=assumptions(case), case_toml=case_text, anatomy_toml=anatomy_text or "")
 
 
 def bundled_cases() -> dict[str, Path]:
@@ -99,7 +97,9 @@ def _read(path: Path, wanted: str) -> str:
     except FileNotFoundError:
         raise InputError(f"{path}: expected {wanted}, got no such file") from None
     except UnicodeDecodeError as error:
-        raise InputError(f"{path}: expected {wanted}, got bytes that are not UTF-8 at {error.start}") from None
+        raise InputError(
+            f"{path}: expected {wanted}, got bytes that are not UTF-8 at {error.start}"
+        ) from None
     except OSError as error:
         raise InputError(f"{path}: expected {wanted}, got '{error.strerror}'") from None
 

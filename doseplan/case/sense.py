@@ -82,7 +82,9 @@ def _materials(case: Case, where: str) -> list[str]:
     name = case.surgery.cavity_material
     if name in known:
         return []
-    return [f"{where}: surgery.cavity_material: expected a known material, got '{name}'; {nearest(name, known)}"]
+    return [
+        f"{where}: surgery.cavity_material: expected a known material, got '{name}'; {nearest(name, known)}"
+    ]
 
 
 def _scales(case: Case, where: str) -> list[str]:

@@ -1,0 +1,199 @@
+"""Surfaces of one arm: sac, cord, tumour and target, before and after the surgeon's work."""
+
+from dataclasses import dataclass
+
+from doseplan.anatomy.grid import Axes, grid_box, voxel_axes
+from doseplan.anatomy.neural import cord, dura
+from doseplan.anatomy.shapes import Array, Shape, common, union
+from doseplan.anatomy.spine import Placed, place_levels
+from doseplan.anatomy.surface import Box, Surface, distance, distance_shape, find_surface
+from doseplan.anatomy.trunk import lungs, outline
+from doseplan.anatomy.tumour import tumour_box, tumour_mass
+from doseplan.case.spec import Case
+from doseplan.messages import InputError
+
+_BEYOND_MM = 5.0
+"""Sac and cord go on beyond the ends of the grid."""
+
+_TOUCH_MM = 0.5
+"""A tumour further from the sac than this is not epidural."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Model:
+    """What the voxels of one arm are made from; `separation_mm` is None without surgery."""
+
+    separation_mm: float | None
+    axes: Axes
+    levels: tuple[Placed, ...]
+    mass: Shape
+    cord: Surface
+    dura: Surface
+    gross: Surface
+    residual: Surface
+    spot_target: Surface
+    target: Surface
+
+
+def model_arm(case: Case, *, separation_mm: float | None) -> Model:
+    """Find the surfaces of one arm.
+
+    Raises
+    ------
+    InputError
+        The cord lies outside the grid, there is no tumour, it does not touch the sac, or surgery leaves none.
+    """
+    axes = voxel_axes(case)
+    limits = grid_box(axes, case.grid.voxel_mm)
+    levels = place_levels(case.anatomy)
+    pressed = separation_mm is None
+    column = _column_box(levels, limits)
+    _check_column(case, column, limits)
+    inner = _found(find_surface(cord(case, levels, pressed=pressed), column, limits), case, "cord")
+    sac = _found(find_surface(dura(case, levels, pressed=pressed), column, limits), case, "thecal sac")
+    mass = tumour_mass(case, levels)
+    box = tumour_box(case, levels)
+    _check_tumour_box(case, box, limits)
+    gross = _gross(case, levels, mass, box, limits)
+    _check_touch(case, levels, gross)
+    spots = _unoperated_target(case, levels, gross, limits)
+    residual, target = _after(case, separation_mm, sac, gross, spots, limits)
+    return Model(
+        separation_mm=separation_mm,
+        axes=axes,
+        levels=levels,
+        mass=mass,
+        cord=inner,
+        dura=sac,
+        gross=gross,
+        residual=residual,
+        spot_target=spots,
+        target=target,
+    )
+
+
+def _gross(case: Case, levels: tuple[Placed, ...], mass: Shape, box: Box, limits: Box) -> Surface:
+    """Mass outside the pressed dura and below the skin."""
+    sac = dura(case, levels, pressed=True)
+    skin = case.anatomy.trunk.skin.mm
+
+    def shape(z: Array, y: Array, x: Array) -> Array:
+        return common(common(mass(z, y, x), -sac(z, y, x)), outline(case, y, x) + skin)
+
+    return _found(find_surface(shape, box, limits), case, "tumour")
+
+
+def _unoperated_target(case: Case, levels: tuple[Placed, ...], gross: Surface, limits: Box) -> Surface:
+    """Gross tumour and its margin into bone and soft tissue, cut back at the pressed dura."""
+    margin = case.surgery.ctv_margin_mm
+    if margin == 0.0:
+        return gross
+    sac = dura(case, levels, pressed=True)
+    grown = distance_shape(gross)
+    skin = case.anatomy.trunk.skin.mm
+
+    def shape(z: Array, y: Array, x: Array) -> Array:
+        extra = common(grown(z, y, x) - margin, -lungs(case, z, y, x))
+        extra = common(extra, outline(case, y, x) + skin)
+        return common(union(extra, gross.shape(z, y, x)), -sac(z, y, x))
+
+    return _found(find_surface(shape, _grown(gross.box, margin), limits), case, "target")
+
+
+def _after(
+    case: Case, separation_mm: float | None, sac: Surface, gross: Surface, spots: Surface, limits: Box
+) -> tuple[Surface, Surface]:
+    """Residual tumour and target: nothing of either nearer to the decompressed dura than the separation.
+
+    With `ctv_keeps_resected` the target keeps all of the unoperated target outside the decompressed dura.
+    """
+    if separation_mm is None:
+        return gross, spots
+    free = distance_shape(sac)
+
+    def left(z: Array, y: Array, x: Array) -> Array:
+        return common(gross.shape(z, y, x), separation_mm - free(z, y, x))
+
+    residual = _left(find_surface(left, gross.box, limits), case, separation_mm)
+    margin = case.surgery.ctv_margin_mm
+    grown = distance_shape(residual)
+
+    def kept(z: Array, y: Array, x: Array) -> Array:
+        return common(spots.shape(z, y, x), -free(z, y, x))
+
+    def treated(z: Array, y: Array, x: Array) -> Array:
+        near = common(grown(z, y, x) - margin, separation_mm - free(z, y, x))
+        return common(near, spots.shape(z, y, x))
+
+    if case.surgery.ctv_keeps_resected:
+        return residual, _left(find_surface(kept, spots.box, limits), case, separation_mm)
+    if margin == 0.0:
+        return residual, residual
+    return residual, _left(find_surface(treated, spots.box, limits), case, separation_mm)
+
+
+def _column_box(levels: tuple[Placed, ...], limits: Box) -> Box:
+    width = max(placed.level.canal_width.mm for placed in levels) / 2 + 3.0
+    depth = max(placed.level.canal_depth.mm for placed in levels) / 2 + 3.0
+    return (limits[0][0] - _BEYOND_MM, limits[0][1] + _BEYOND_MM), (-depth, depth), (-width, width)
+
+
+def _grown(box: Box, margin: float) -> Box:
+    z, y, x = ((low - margin - 1.0, high + margin + 1.0) for low, high in box)
+    return z, y, x
+
+
+def _found(surface: Surface | None, case: Case, name: str) -> Surface:
+    if surface is None:
+        raise InputError(f"{case.name}: {name}: expected inside the grid, got none of it")
+    return surface
+
+
+def _left(surface: Surface | None, case: Case, separation_mm: float) -> Surface:
+    if surface is None:
+        raise InputError(
+            f"{case.name}: surgery.separation_mm: expected tumour to be left, got none after {separation_mm:g} mm"
+        )
+    return surface
+
+
+def _check_column(case: Case, column: Box, limits: Box) -> None:
+    for name, wanted, (low, high) in zip("yx", column[1:], limits[1:], strict=True):
+        if wanted[0] < low or wanted[1] > high:
+            raise InputError(
+                f"{case.name}: grid.{name}_mm: expected the spinal canal with the cord inside the grid "
+                f"({wanted[0]:.0f} to {wanted[1]:.0f} mm), got {low:g} to {high:g}"
+            )
+
+
+def _check_tumour_box(case: Case, box: Box, limits: Box) -> None:
+    for name, wanted, (low, high) in zip("zyx", box, limits, strict=True):
+        if wanted[0] < low or wanted[1] > high:
+            raise InputError(
+                f"{case.name}: tumour: expected inside the grid ({name} {low:g} to {high:g} mm), "
+                f"got {name} {wanted[0]:.0f} to {wanted[1]:.0f}; smaller sizes, another centre_z_mm or a larger grid"
+            )
+
+
+def _check_touch(case: Case, levels: tuple[Placed, ...], gross: Surface) -> None:
+    sac = dura(case, levels, pressed=True)
+    nearest = float(sac(*gross.points.T).min())
+    if nearest > _TOUCH_MM:
+        raise InputError(
+            f"{case.name}: tumour: expected to touch the thecal sac, got a gap of {nearest:.1f} mm"
+        )
+
+
+def gaps_mm(model: Model) -> dict[str, float]:
+    """Measure the four gaps [mm] between surfaces; the sac lies inside the dura by its thickness."""
+    tumour = float(distance(model.dura, model.residual.points).min())
+    return {
+        "tumour_dura": tumour,
+        "tumour_sac": tumour + DURA_THICKNESS_MM,
+        "tumour_cord": float(distance(model.cord, model.residual.points).min()),
+        "target_cord": float(distance(model.cord, model.target.points).min()),
+    }
+
+
+DURA_THICKNESS_MM = 0.31
+"""[mm] Hong 2011, Spine J 11:1121; not modelled as a tissue of its own."""

@@ -1,0 +1,106 @@
+"""Build the voxel model of one arm: tissues, structures and true distances."""
+
+import math
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from doseplan.anatomy.grid import Axes, fraction, inside
+from doseplan.anatomy.model import Model, gaps_mm, model_arm
+from doseplan.anatomy.paint import TISSUES, paint_tissues
+from doseplan.anatomy.surface import REACH_MM, Surface, distance
+from doseplan.case.spec import Case
+from doseplan.messages import InputError
+from doseplan.schema import check, variable
+
+
+def build_phantom(case: Case, *, separation_mm: float | None, arm: str | None = None) -> xr.Dataset:
+    """Voxelise one arm of a case.
+
+    Parameters
+    ----------
+    case : what is stated
+    separation_mm : [mm] free distance between tumour and decompressed dura; 0 is decompression alone, None is no
+        surgery
+    arm : name of the arm; `none`, `decompressed` or `separated` by the separation if not given
+
+    Returns
+    -------
+    phantom : Dataset on (z, y, x)
+        rsp, density, hu, tissue; volume fractions cord, sac, gtv, target, spot_target; distance_cord,
+        distance_dura, distance_gtv, distance_target, cut at +-40 mm. Attributes: arm, separation_mm (NaN without
+        surgery), volumes [cm3] and gaps [mm] by name, target_reading, assumptions.
+    """
+    if separation_mm is not None and not 0.0 <= separation_mm <= 30.0:
+        raise InputError(f"{case.name}: separation_mm: expected 0 to 30 mm or none, got {separation_mm}")
+    model = model_arm(case, separation_mm=separation_mm)
+    voxel = case.grid.voxel_mm
+    distances = {
+        "distance_cord": _voxel_distance(model.cord, model.axes),
+        "distance_dura": _voxel_distance(model.dura, model.axes),
+        "distance_gtv": _voxel_distance(model.residual, model.axes),
+        "distance_target": _voxel_distance(model.target, model.axes),
+    }
+    gross = _fraction(model.gross, model.axes, voxel)
+    sac = fraction(distances["distance_dura"], voxel)
+    cord = np.minimum(fraction(distances["distance_cord"], voxel), sac)
+    fractions = {
+        "cord": cord,
+        "sac": sac,
+        "gtv": np.minimum(fraction(distances["distance_gtv"], voxel), 1.0 - sac),
+        "target": np.minimum(fraction(distances["distance_target"], voxel), 1.0 - sac),
+        "spot_target": _fraction(model.spot_target, model.axes, voxel),
+    }
+    canvas = paint_tissues(case, model, distances["distance_dura"], cord, sac, gross)
+    tissues = {"flag_values": list(range(len(TISSUES))), "flag_meanings": " ".join(TISSUES)}
+    data = {
+        "rsp": variable("rsp", canvas.rsp),
+        "density": variable("density", canvas.density),
+        "hu": variable("hu", canvas.hu),
+        "tissue": variable("tissue", canvas.tissue, **tissues),
+        **{name: variable(name, values) for name, values in (*fractions.items(), *distances.items())},
+    }
+    coordinates = {name: variable(name, axis) for name, axis in zip("zyx", model.axes, strict=True)}
+    attributes = _attributes(case, model, arm, {**fractions, "gtv_before": gross})
+    return check(xr.Dataset(data, coords=coordinates, attrs=attributes), *data)
+
+
+def _voxel_distance(surface: Surface, axes: Axes) -> NDArray[np.float32]:
+    """Distances of all voxel centres (z, y, x) to a surface."""
+    out = np.full([len(axis) for axis in axes], REACH_MM, np.float32)
+    part = inside(axes, surface.box, REACH_MM)
+    z, y, x = np.meshgrid(*(axis[cut] for axis, cut in zip(axes, part, strict=True)), indexing="ij")
+    points = np.column_stack([z.ravel(), y.ravel(), x.ravel()])
+    out[part] = distance(surface, points).reshape(z.shape)
+    return out
+
+
+def _fraction(surface: Surface, axes: Axes, voxel_mm: float) -> NDArray[np.float32]:
+    """Volume fractions of all voxels inside a surface, measured in its box only."""
+    out = np.zeros([len(axis) for axis in axes], np.float32)
+    part = inside(axes, surface.box, voxel_mm)
+    z, y, x = np.meshgrid(*(axis[cut] for axis, cut in zip(axes, part, strict=True)), indexing="ij")
+    points = np.column_stack([z.ravel(), y.ravel(), x.ravel()])
+    out[part] = fraction(distance(surface, points), voxel_mm).reshape(z.shape)
+    return out
+
+
+def _attributes(
+    case: Case, model: Model, arm: str | None, fractions: dict[str, NDArray[np.float32]]
+) -> dict[str, object]:
+    separation = model.separation_mm
+    by_separation = "none" if separation is None else "separated" if separation > 0 else "decompressed"
+    cell = case.grid.voxel_mm**3 / 1000.0
+    volumes = {f"{name}_cm3": float(part.sum(dtype=np.float64)) * cell for name, part in fractions.items()}
+    volumes["resected_cm3"] = volumes["gtv_before_cm3"] - volumes["gtv_cm3"]
+    keeps = case.surgery.ctv_keeps_resected
+    return {
+        "arm": arm or by_separation,
+        "separation_mm": math.nan if separation is None else float(separation),
+        "voxel_mm": case.grid.voxel_mm,
+        **volumes,
+        **{f"gap_{name}_mm": gap for name, gap in gaps_mm(model).items()},
+        "target_reading": "keeps the resected region" if keeps else "residual tumour with margin",
+        "assumptions": list(case.assumptions),
+    }

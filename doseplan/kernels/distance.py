@@ -1,0 +1,113 @@
+"""Nearest point of a surface that is given by many points with normals."""
+
+import math
+
+import numpy as np
+from numba import njit, prange
+
+
+@njit(cache=True, error_model="numpy")
+def _offer(points, point, z, y, x, nearest, squared):
+    """Keep the point in the node if it is nearer than the one kept so far; lattice units."""
+    dz = points[point, 0] - z
+    dy = points[point, 1] - y
+    dx = points[point, 2] - x
+    candidate = dz * dz + dy * dy + dx * dx
+    if candidate < squared[z, y, x]:
+        squared[z, y, x] = candidate
+        nearest[z, y, x] = point
+
+
+@njit(cache=True, error_model="numpy")
+def nearest_points(points, nearest, squared):
+    """Find for every node of a lattice the nearest surface point, by sweeps in the eight directions.
+
+    Serial, as each node builds on the one before it. The method is the vector distance transform of
+    Danielsson (10.1016/0146-664X(80)90054-4); a node may miss the nearest point by a small part of the
+    spacing of the points.
+
+    Parameters
+    ----------
+    points : (point, 3) float64
+        Surface points (z, y, x) in units of the lattice, from its first node.
+    nearest : (z, y, x) int32
+        Overwritten with the index of the nearest point, -1 if there are no points.
+    squared : (z, y, x) float64
+        Overwritten with the squared distance to it.
+    """
+    nz, ny, nx = nearest.shape
+    nearest[:] = -1
+    squared[:] = np.inf
+    for point in range(points.shape[0]):
+        z0 = math.floor(points[point, 0])
+        y0 = math.floor(points[point, 1])
+        x0 = math.floor(points[point, 2])
+        for z in range(max(z0, 0), min(z0 + 2, nz)):
+            for y in range(max(y0, 0), min(y0 + 2, ny)):
+                for x in range(max(x0, 0), min(x0 + 2, nx)):
+                    _offer(points, point, z, y, x, nearest, squared)
+    for sweep in range(8):
+        step_z = 1 - 2 * (sweep & 1)
+        step_y = 1 - (sweep & 2)
+        step_x = 1 - ((sweep & 4) >> 1)
+        for i in range(nz):
+            z = i if step_z > 0 else nz - 1 - i
+            for j in range(ny):
+                y = j if step_y > 0 else ny - 1 - j
+                for k in range(nx):
+                    x = k if step_x > 0 else nx - 1 - k
+                    if i > 0 and nearest[z - step_z, y, x] >= 0:
+                        _offer(points, nearest[z - step_z, y, x], z, y, x, nearest, squared)
+                    if j > 0 and nearest[z, y - step_y, x] >= 0:
+                        _offer(points, nearest[z, y - step_y, x], z, y, x, nearest, squared)
+                    if k > 0 and nearest[z, y, x - step_x] >= 0:
+                        _offer(points, nearest[z, y, x - step_x], z, y, x, nearest, squared)
+
+
+@njit(parallel=True, cache=True, error_model="numpy")
+def surface_distance(position, points, normals, nearest, origin, spacing, tolerance, out):
+    """Measure the distance of positions to a surface, from the points kept in the eight nodes around each.
+
+    The distance to the tangent plane of the nearest point counts as long as the foot lies within `tolerance`
+    of the point; further out (beyond an edge) the distance to the point itself takes over.
+
+    Parameters
+    ----------
+    position : (position, 3) float64 [mm]
+        (z, y, x).
+    points, normals : (point, 3) float64 [mm], [1]
+        Surface points (z, y, x) and unit normals.
+    nearest : (z, y, x) int32
+        Nearest point of each node.
+    origin : (3,) float64 [mm]
+        First node (z, y, x).
+    spacing : float [mm]
+        Spacing of the nodes.
+    tolerance : float [mm]
+        Spacing of the surface points.
+    out : (position,) float64 [mm]
+        Overwritten; positions outside the lattice take the nodes nearest to them.
+    """
+    nz, ny, nx = nearest.shape
+    for row in prange(out.size):
+        pz, py, px = position[row, 0], position[row, 1], position[row, 2]
+        z0 = min(max(math.floor((pz - origin[0]) / spacing), 0), nz - 1)
+        y0 = min(max(math.floor((py - origin[1]) / spacing), 0), ny - 1)
+        x0 = min(max(math.floor((px - origin[2]) / spacing), 0), nx - 1)
+        best = np.inf
+        along = 0.0
+        for corner in range(8):
+            z = min(z0 + (corner & 1), nz - 1)
+            y = min(y0 + ((corner & 2) >> 1), ny - 1)
+            x = min(x0 + ((corner & 4) >> 2), nx - 1)
+            point = nearest[z, y, x]
+            if point < 0:
+                continue
+            dz = pz - points[point, 0]
+            dy = py - points[point, 1]
+            dx = px - points[point, 2]
+            squared = dz * dz + dy * dy + dx * dx
+            if squared < best:
+                best = squared
+                along = dz * normals[point, 0] + dy * normals[point, 1] + dx * normals[point, 2]
+        out[row] = max(abs(along), math.sqrt(max(best - tolerance * tolerance, 0.0)))
