@@ -152,7 +152,7 @@ def _check_memory(entries: int, spots: int, samples: int, memory_gib: float) -> 
         raise InputError(
             f"dose influence: expected at most {memory_gib:g} GiB, got {needed:.1f} GiB "
             f"({entries} entries of {spots} spots in {samples} samples); "
-            f"a spot_spacing_mm {wider:.1f} times as large would fit"
+            f"a spot_spacing_mm {wider:.1f} times as large would fit, or fewer samples, or a larger cut-off"
         )
 
 
