@@ -33,23 +33,45 @@ def point_dose(
         Totals over the whole course.
     """
     curves = curve_table(library)
-    uv = beams_eye_view(spots, points)
-    interval, fraction = locate_depth(library, wepl)
     out = np.zeros((3, points.shape[0]))
     for field in range(spots.sizes["field"]):
-        chosen = (spots["field_index"].values == field) & (spots["weight"].values != 0.0)
-        if not chosen.any() or points.shape[0] == 0:
-            continue
-        kernel.point_dose(
-            np.ascontiguousarray(uv[field, :, 0]),
-            np.ascontiguousarray(uv[field, :, 1]),
-            interval[field],
-            fraction[field],
-            curves,
-            *_spot_rows(spots.isel(spot=np.flatnonzero(chosen))),
-            out,
-        )
+        add_field_dose(field, points, wepl[field], spots, library, curves, out)
     return out[0], out[1], out[2]
+
+
+def add_field_dose(
+    field: int,
+    points: NDArray[np.floating],
+    wepl: NDArray[np.floating],
+    spots: xr.Dataset,
+    library: xr.Dataset,
+    curves: NDArray[np.float64],
+    out: NDArray[np.float64],
+) -> None:
+    """Add what one field does in points to `out`, (3, point): dose, dose z*, dose LET.
+
+    Parameters
+    ----------
+    points : (point, 3) [mm]
+    wepl : (point,) [mm]
+        Water-equivalent depth along this field.
+    curves : (energy, depth, component, 4)
+        `curve_table(library)`.
+    """
+    chosen = (spots["field_index"].values == field) & (spots["weight"].values != 0.0)
+    if not chosen.any() or points.shape[0] == 0:
+        return
+    uv = beams_eye_view(spots.isel(field=[field]), points)[0]
+    interval, fraction = locate_depth(library, wepl)
+    kernel.point_dose(
+        np.ascontiguousarray(uv[:, 0]),
+        np.ascontiguousarray(uv[:, 1]),
+        interval,
+        fraction,
+        curves,
+        *_spot_rows(spots.isel(spot=np.flatnonzero(chosen))),
+        out,
+    )
 
 
 def _spot_rows(

@@ -11,6 +11,8 @@ LOG2_E = 1.4426950408889634
 LN2 = 0.6931471805599453
 FLOOR = -500.0
 """Powers of two below this are rounded up to it: 3e-151, far from underflow even as a product of two."""
+NEGLIGIBLE = -100.0
+"""A column or row of spots whose Gaussian is below two to this, 8e-31, in a whole block is left out there."""
 
 
 @njit(cache=True, error_model="numpy", fastmath={"reassoc", "contract", "nsz", "arcp"})
@@ -67,7 +69,7 @@ def _interpolate(table, component, depth, fraction, amplitude, rate):
     for point in range(depth.size):
         if depth[point] < 0:
             amplitude[:, point] = 0.0
-            rate[point] = 0.0
+            rate[point] = -1.0
             continue
         near = table[depth[point], component]
         far = table[depth[point] + 1, component]
@@ -79,6 +81,12 @@ def _interpolate(table, component, depth, fraction, amplitude, rate):
             nothing = nothing and value == 0.0
             amplitude[channel, point] = value / (2.0 * math.pi * variance)
     return nothing
+
+
+@njit(cache=True, error_model="numpy", inline="always")
+def _beside(line, low, high, reach):
+    """Tell whether a line lies further than the reach from an interval."""
+    return line < low - reach or line > high + reach
 
 
 @njit(parallel=True, cache=True, error_model="numpy", fastmath={"reassoc", "contract", "nsz", "arcp"})
@@ -101,7 +109,8 @@ def point_dose(
     """Sum dose, dose z* and dose LET of all spots of one field in every point.
 
     A round Gaussian is a product of one along u and one along v, so in each layer a point needs one
-    exponential per column and row of spots, not one per spot.
+    exponential per column and row of spots, not one per spot. Points are taken in blocks as they stand, so
+    neighbours should stand together.
 
     Parameters
     ----------
@@ -145,17 +154,24 @@ def point_dose(
             v = point_v[first : first + size]
             block_depth = depth[first : first + size]
             block_fraction = fraction[first : first + size]
+            u_low, u_high, v_low, v_high = u.min(), u.max(), v.min(), v.max()
             for layer in range(layer_energy.size):
                 table = curves[layer_energy[layer]]
                 for component in range(curves.shape[2]):
                     if _interpolate(table, component, block_depth, block_fraction, amplitude, rate):
                         continue
+                    reach = math.sqrt(NEGLIGIBLE / rate[:size].max())
                     for column in range(layer_columns[layer, 0], layer_columns[layer, 1]):
+                        if _beside(column_u[column], u_low, u_high, reach):
+                            across[column, :size] = 0.0
+                            continue
                         for point in range(size):
                             distance[point] = u[point] - column_u[column]
                         _gauss(distance, rate, bits, scale, across[column, :size])
                     total[:] = 0.0
                     for row in range(layer_start[layer], layer_start[layer + 1]):
+                        if _beside(row_v[row], v_low, v_high, reach):
+                            continue
                         for point in range(size):
                             distance[point] = v[point] - row_v[row]
                         _gauss(distance, rate, bits, scale, along[:size])
