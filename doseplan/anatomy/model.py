@@ -12,6 +12,9 @@ from doseplan.anatomy.tumour import tumour_box, tumour_mass
 from doseplan.case.spec import Case
 from doseplan.messages import InputError
 
+NEAR_MM = 25.0
+"""Distances to cord, tumour and target are cut at this."""
+
 _BEYOND_MM = 5.0
 """Sac and cord go on beyond the ends of the grid."""
 
@@ -49,14 +52,28 @@ def model_arm(case: Case, *, separation_mm: float | None) -> Model:
     pressed = separation_mm is None
     column = _column_box(levels, limits)
     _check_column(case, column, limits)
-    inner = _found(find_surface(cord(case, levels, pressed=pressed), column, limits), case, "cord")
-    sac = _found(find_surface(dura(case, levels, pressed=pressed), column, limits), case, "thecal sac")
+    inner = _found(
+        find_surface(cord(case, levels, pressed=pressed), column, limits, reach_mm=NEAR_MM, splits=3),
+        case,
+        "cord",
+    )
+    sac = _found(
+        find_surface(
+            dura(case, levels, pressed=pressed),
+            column,
+            limits,
+            reach_mm=max(NEAR_MM, 10.0 + (separation_mm or 0.0)),
+            splits=3,
+        ),
+        case,
+        "thecal sac",
+    )
     mass = tumour_mass(case, levels)
     box = tumour_box(case, levels)
     _check_tumour_box(case, box, limits)
-    gross = _gross(case, levels, mass, box, limits)
+    gross = _gross(case, levels, mass, box, limits, NEAR_MM if pressed else case.surgery.ctv_margin_mm + 3.0)
     _check_touch(case, levels, gross)
-    spots = _unoperated_target(case, levels, gross, limits)
+    spots = _unoperated_target(case, levels, gross, limits, NEAR_MM if pressed else 3.0)
     residual, target = _after(case, separation_mm, sac, gross, spots, limits)
     return Model(
         separation_mm=separation_mm,
@@ -72,7 +89,9 @@ def model_arm(case: Case, *, separation_mm: float | None) -> Model:
     )
 
 
-def _gross(case: Case, levels: tuple[Placed, ...], mass: Shape, box: Box, limits: Box) -> Surface:
+def _gross(
+    case: Case, levels: tuple[Placed, ...], mass: Shape, box: Box, limits: Box, reach: float
+) -> Surface:
     """Mass outside the pressed dura and below the skin."""
     sac = dura(case, levels, pressed=True)
     skin = case.anatomy.trunk.skin.mm
@@ -80,10 +99,12 @@ def _gross(case: Case, levels: tuple[Placed, ...], mass: Shape, box: Box, limits
     def shape(z: Array, y: Array, x: Array) -> Array:
         return common(common(mass(z, y, x), -sac(z, y, x)), outline(case, y, x) + skin)
 
-    return _found(find_surface(shape, box, limits), case, "tumour")
+    return _found(find_surface(shape, box, limits, reach_mm=reach), case, "tumour")
 
 
-def _unoperated_target(case: Case, levels: tuple[Placed, ...], gross: Surface, limits: Box) -> Surface:
+def _unoperated_target(
+    case: Case, levels: tuple[Placed, ...], gross: Surface, limits: Box, reach: float
+) -> Surface:
     """Gross tumour and its margin into bone and soft tissue, cut back at the pressed dura."""
     margin = case.surgery.ctv_margin_mm
     if margin == 0.0:
@@ -97,7 +118,7 @@ def _unoperated_target(case: Case, levels: tuple[Placed, ...], gross: Surface, l
         extra = common(extra, outline(case, y, x) + skin)
         return common(union(extra, gross.shape(z, y, x)), -sac(z, y, x))
 
-    return _found(find_surface(shape, _grown(gross.box, margin), limits), case, "target")
+    return _found(find_surface(shape, _grown(gross.box, margin), limits, reach_mm=reach), case, "target")
 
 
 def _after(
@@ -114,7 +135,7 @@ def _after(
     def left(z: Array, y: Array, x: Array) -> Array:
         return common(gross.shape(z, y, x), separation_mm - free(z, y, x))
 
-    residual = _left(find_surface(left, gross.box, limits), case, separation_mm)
+    residual = _left(find_surface(left, gross.box, limits, reach_mm=NEAR_MM), case, separation_mm)
     margin = case.surgery.ctv_margin_mm
     grown = distance_shape(residual)
 
@@ -126,10 +147,10 @@ def _after(
         return common(near, spots.shape(z, y, x))
 
     if case.surgery.ctv_keeps_resected:
-        return residual, _left(find_surface(kept, spots.box, limits), case, separation_mm)
+        return residual, _left(find_surface(kept, spots.box, limits, reach_mm=NEAR_MM), case, separation_mm)
     if margin == 0.0:
         return residual, residual
-    return residual, _left(find_surface(treated, spots.box, limits), case, separation_mm)
+    return residual, _left(find_surface(treated, spots.box, limits, reach_mm=NEAR_MM), case, separation_mm)
 
 
 def _column_box(levels: tuple[Placed, ...], limits: Box) -> Box:
@@ -185,12 +206,13 @@ def _check_touch(case: Case, levels: tuple[Placed, ...], gross: Surface) -> None
 
 
 def gaps_mm(model: Model) -> dict[str, float]:
-    """Measure the four gaps [mm] between surfaces; the sac lies inside the dura by its thickness."""
+    """Measure the gaps [mm] between surfaces; the sac lies inside the dura by its thickness."""
     tumour = float(distance(model.dura, model.residual.points).min())
     return {
         "tumour_dura": tumour,
         "tumour_sac": tumour + DURA_THICKNESS_MM,
         "tumour_cord": float(distance(model.cord, model.residual.points).min()),
+        "target_dura": float(distance(model.dura, model.target.points).min()),
         "target_cord": float(distance(model.cord, model.target.points).min()),
     }
 

@@ -1,12 +1,15 @@
 """Thecal sac and spinal cord, as they are and as the tumour presses them; areas of the cord are kept."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 
 from doseplan.anatomy.shapes import Array, Shape, oblique_ellipse, smooth_step
-from doseplan.anatomy.spine import Placed, along_spine
+from doseplan.anatomy.spine import TABLE_STEP_MM, Placed, along_spine
 from doseplan.case.spec import Case
+
+_PARTS = ("x", "y", "xx", "yy", "xy")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,20 +25,35 @@ class Section:
 
 def dura(case: Case, levels: tuple[Placed, ...], *, pressed: bool) -> Shape:
     """Outer dura, decompressed or pressed by the tumour."""
-
-    def shape(z: Array, y: Array, x: Array) -> Array:
-        sac, _ = sections(case, levels, z, pressed=pressed)
-        return oblique_ellipse(x - sac.x, y - sac.y, sac.xx, sac.yy, sac.xy)
-
-    return shape
+    nodes = _nodes(levels)
+    return _swept(nodes, sections(case, levels, nodes, pressed=pressed)[0])
 
 
 def cord(case: Case, levels: tuple[Placed, ...], *, pressed: bool) -> Shape:
     """Surface of the spinal cord, in its reference shape or pressed by the tumour."""
+    nodes = _nodes(levels)
+    return _swept(nodes, sections(case, levels, nodes, pressed=pressed)[1])
+
+
+def sac_centre(case: Case, levels: tuple[Placed, ...], z: Array) -> tuple[Array, Array]:
+    """Middle (x, y) of the pressed sac at z."""
+    nodes = _nodes(levels)
+    sac, _ = sections(case, levels, nodes, pressed=True)
+    return np.asarray(np.interp(z, nodes, sac.x)), np.asarray(np.interp(z, nodes, sac.y))
+
+
+def _nodes(levels: tuple[Placed, ...]) -> Array:
+    """Nodes of the tables along z; sac and cord go on unchanged beyond them."""
+    low, high = levels[-1].lower - 100.0, levels[0].upper + 100.0
+    return np.linspace(low, high, 1 + math.ceil((high - low) / TABLE_STEP_MM))
+
+
+def _swept(nodes: Array, section: Section) -> Shape:
+    """Tube with the given cross-sections."""
 
     def shape(z: Array, y: Array, x: Array) -> Array:
-        _, inner = sections(case, levels, z, pressed=pressed)
-        return oblique_ellipse(x - inner.x, y - inner.y, inner.xx, inner.yy, inner.xy)
+        at = {name: np.interp(z, nodes, getattr(section, name)) for name in _PARTS}
+        return oblique_ellipse(x - at["x"], y - at["y"], at["xx"], at["yy"], at["xy"])
 
     return shape
 
@@ -116,9 +134,8 @@ def _oblique(x: Array, y: Array, direction: tuple[float, float], along: Array, a
 
 
 def _mix(first: Section, second: Section, weight: Array) -> Section:
-    names = ("x", "y", "xx", "yy", "xy")
     return Section(
-        **{name: (1.0 - weight) * getattr(first, name) + weight * getattr(second, name) for name in names}
+        **{name: (1.0 - weight) * getattr(first, name) + weight * getattr(second, name) for name in _PARTS}
     )
 
 

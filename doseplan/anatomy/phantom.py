@@ -9,10 +9,13 @@ from numpy.typing import NDArray
 from doseplan.anatomy.grid import Axes, fraction, inside
 from doseplan.anatomy.model import Model, gaps_mm, model_arm
 from doseplan.anatomy.paint import TISSUES, paint_tissues
-from doseplan.anatomy.surface import REACH_MM, Surface, distance
+from doseplan.anatomy.surface import Surface, distance
 from doseplan.case.spec import Case
 from doseplan.messages import InputError
 from doseplan.schema import check, variable
+
+CELL_MM = 0.5
+"""Largest cell that a voxel at a surface is split into to measure its volume fraction."""
 
 
 def build_phantom(case: Case, *, separation_mm: float | None, arm: str | None = None) -> xr.Dataset:
@@ -29,7 +32,7 @@ def build_phantom(case: Case, *, separation_mm: float | None, arm: str | None = 
     -------
     phantom : Dataset on (z, y, x)
         rsp, density, hu, tissue; volume fractions cord, sac, gtv, target, spot_target; distance_cord,
-        distance_dura, distance_gtv, distance_target, cut at +-40 mm. Attributes: arm, separation_mm (NaN without
+        distance_dura, distance_gtv, distance_target, cut at +-25 mm (dura: at least 10 mm beyond the separation). Attributes: arm, separation_mm (NaN without
         surgery), volumes [cm3] and gaps [mm] by name, target_reading, assumptions.
     """
     if separation_mm is not None and not 0.0 <= separation_mm <= 30.0:
@@ -42,17 +45,18 @@ def build_phantom(case: Case, *, separation_mm: float | None, arm: str | None = 
         "distance_gtv": _voxel_distance(model.residual, model.axes),
         "distance_target": _voxel_distance(model.target, model.axes),
     }
-    gross = _fraction(model.gross, model.axes, voxel)
-    sac = fraction(distances["distance_dura"], voxel)
-    cord = np.minimum(fraction(distances["distance_cord"], voxel), sac)
+    gross, spot_target, gtv, target, cord, sac = (
+        volume_fraction(surface, model.axes, voxel)
+        for surface in (model.gross, model.spot_target, model.residual, model.target, model.cord, model.dura)
+    )
     fractions = {
-        "cord": cord,
+        "cord": np.minimum(cord, sac),
         "sac": sac,
-        "gtv": np.minimum(fraction(distances["distance_gtv"], voxel), 1.0 - sac),
-        "target": np.minimum(fraction(distances["distance_target"], voxel), 1.0 - sac),
-        "spot_target": _fraction(model.spot_target, model.axes, voxel),
+        "gtv": np.minimum(gtv, 1.0 - sac),
+        "target": np.minimum(target, 1.0 - sac),
+        "spot_target": spot_target,
     }
-    canvas = paint_tissues(case, model, distances["distance_dura"], cord, sac, gross)
+    canvas = paint_tissues(case, model, distances["distance_dura"], fractions["cord"], sac, gross)
     tissues = {"flag_values": list(range(len(TISSUES))), "flag_meanings": " ".join(TISSUES)}
     data = {
         "rsp": variable("rsp", canvas.rsp),
@@ -68,21 +72,32 @@ def build_phantom(case: Case, *, separation_mm: float | None, arm: str | None = 
 
 def _voxel_distance(surface: Surface, axes: Axes) -> NDArray[np.float32]:
     """Distances of all voxel centres (z, y, x) to a surface."""
-    out = np.full([len(axis) for axis in axes], REACH_MM, np.float32)
-    part = inside(axes, surface.box, REACH_MM)
+    out = np.full([len(axis) for axis in axes], surface.reach_mm, np.float32)
+    part = inside(axes, surface.box, surface.reach_mm)
     z, y, x = np.meshgrid(*(axis[cut] for axis, cut in zip(axes, part, strict=True)), indexing="ij")
     points = np.column_stack([z.ravel(), y.ravel(), x.ravel()])
     out[part] = distance(surface, points).reshape(z.shape)
     return out
 
 
-def _fraction(surface: Surface, axes: Axes, voxel_mm: float) -> NDArray[np.float32]:
-    """Volume fractions of all voxels inside a surface, measured in its box only."""
+def volume_fraction(surface: Surface, axes: Axes, voxel_mm: float) -> NDArray[np.float32]:
+    """Volume fractions of all voxels (z, y, x) inside a surface.
+
+    Voxels at the surface are split into cells of at most `CELL_MM`, so that volumes don't depend on the voxel size.
+    """
     out = np.zeros([len(axis) for axis in axes], np.float32)
     part = inside(axes, surface.box, voxel_mm)
     z, y, x = np.meshgrid(*(axis[cut] for axis, cut in zip(axes, part, strict=True)), indexing="ij")
     points = np.column_stack([z.ravel(), y.ravel(), x.ravel()])
-    out[part] = fraction(distance(surface, points), voxel_mm).reshape(z.shape)
+    away = distance(surface, points)
+    filled = fraction(away, voxel_mm)
+    cut = np.abs(away) < 0.9 * voxel_mm
+    splits = math.ceil(voxel_mm / CELL_MM)
+    parts = (np.arange(splits) - (splits - 1) / 2) * voxel_mm / splits
+    offsets = np.stack(np.meshgrid(parts, parts, parts, indexing="ij"), axis=-1).reshape(-1, 3)
+    cells = (points[cut][:, None, :] + offsets[None]).reshape(-1, 3)
+    filled[cut] = fraction(distance(surface, cells), voxel_mm / splits).reshape(-1, len(offsets)).mean(axis=1)
+    out[part] = filled.reshape(z.shape)
     return out
 
 

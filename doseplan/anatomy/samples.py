@@ -9,6 +9,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 from scipy.ndimage import map_coordinates, spline_filter
+from scipy.spatial import cKDTree
 
 from doseplan.anatomy.shapes import Array, Shape
 from doseplan.anatomy.surface import Box, slope, surface_points
@@ -30,6 +31,9 @@ NEAR_MM = 2.0
 
 SHELL_MM = 20.0
 """Thickness of the sampled tissue around the unoperated target."""
+
+NEAR_OTHER_MM = 6.0
+"""Other tissue this near to the target is all planned with, beyond it every eighth point."""
 
 PLANNED_Z_MM = 15.0
 """Cord this far beyond the target belongs to the optimiser's first working set."""
@@ -121,7 +125,8 @@ def _target(phantom: xr.Dataset, shapes: dict[str, Shape]) -> list[Group]:
     away, direction = slope(dura, surface)
     length = np.maximum(np.linalg.norm(direction, axis=1), 1e-9)
     facing = np.sum(normals * direction, axis=1) / length < -0.5
-    facing &= (away > -0.05) & (away <= (0.0 if math.isnan(separation) else separation) + FACING_MM)
+    gap = float(phantom.attrs.get("gap_target_dura_mm", 0.0))
+    facing &= (away > gap - 0.05) & (away <= (0.0 if math.isnan(separation) else separation) + FACING_MM)
     front = _thin(surface[facing], SURFACE_CELL_MM)
     fine, coarse = _inside(phantom, shapes, front)
     depth = target(*coarse.T)
@@ -135,12 +140,13 @@ def _target(phantom: xr.Dataset, shapes: dict[str, Shape]) -> list[Group]:
 
 def _inside(phantom: xr.Dataset, shapes: dict[str, Shape], front: Array) -> tuple[Array, Array]:
     """Target lattices: cells of 1 mm, those within `NEAR_MM` of the dura-facing surface split in eight."""
+    gap = max(float(phantom.attrs.get("gap_target_dura_mm", 0.0)), 0.0)
     nodes = _lattice(phantom, "target", 1.0, 2.0)
     near = _within(nodes, front, NEAR_MM)
     split = (nodes[near][:, None, :] + _EIGHTHS[None]).reshape(-1, 3)
     coarse = nodes[~near]
     return tuple(  # type: ignore[return-value]
-        points[(shapes["target"](*points.T) < 0.0) & (shapes["dura"](*points.T) > 0.0)]
+        points[(shapes["target"](*points.T) < 0.0) & (shapes["dura"](*points.T) > gap)]
         for points in (split, coarse)
     )
 
@@ -165,7 +171,9 @@ def _other(phantom: xr.Dataset, shapes: dict[str, Shape], extent: tuple[Array, A
     tissue = phantom["density"].values[index] > 0.2
     free = (_cut(phantom, "distance_cord", index) > 1.0) & (_cut(phantom, "distance_target", index) > 1.0)
     points = points[tissue & free]
-    return _group(points, "other", 0.064, np.zeros(len(points), bool), np.ones(len(points), bool))
+    close = _cut(phantom, "distance_target", _nearest_voxels(phantom, points)) < NEAR_OTHER_MM
+    planned = close | _on_lattice(points, 8.0)
+    return _group(points, "other", 0.064, np.zeros(len(points), bool), planned)
 
 
 def _group(
@@ -250,8 +258,6 @@ def _thin(points: Array, spacing: float) -> Array:
 
 def _within(points: Array, cloud: Array, reach: float) -> NDArray[np.bool_]:
     """Tell which points have a point of the cloud within reach."""
-    from scipy.spatial import cKDTree
-
     if len(cloud) == 0 or len(points) == 0:
         return np.zeros(len(points), bool)
     distance, _ = cKDTree(cloud).query(points, distance_upper_bound=reach, workers=-1)

@@ -1,5 +1,6 @@
 """Vertebrae, discs and canal as implicit shapes; both sides are mirror images."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,6 +11,9 @@ from doseplan.case.anatomy_spec import Anatomy, Level
 
 _BODY_POWER = 2.6
 """Super-ellipse of a vertebral body in the axial plane: flatter sides than an ellipse (assumed)."""
+
+TABLE_STEP_MM = 0.1
+"""Step of tables along z; what is tabulated changes over centimetres."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +49,8 @@ def along_spine(levels: tuple[Placed, ...], name: str, z: Array) -> Array:
     values = np.array([getattr(placed.level, name).mm for placed in levels][::-1])
     if len(middles) == 1:
         return np.full_like(z, values[0], dtype=np.float64)
-    return np.asarray(PchipInterpolator(middles, values)(np.clip(z, middles[0], middles[-1])))
+    nodes = np.linspace(middles[0], middles[-1], 1 + math.ceil((middles[-1] - middles[0]) / TABLE_STEP_MM))
+    return np.asarray(np.interp(z, nodes, PchipInterpolator(middles, values)(nodes)))
 
 
 def canal(levels: tuple[Placed, ...], z: Array, y: Array, x: Array) -> Array:

@@ -4,19 +4,23 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.spatial import cKDTree
 
 from doseplan.anatomy.shapes import Array, Shape
 from doseplan.kernels.distance import nearest_points, surface_distance
 
 LATTICE_MM = 1.0
-"""Spacing of the lattice that finds surfaces and keeps nearest points, whatever the voxel size."""
+"""Spacing of the lattice that finds surfaces, whatever the voxel size."""
+
+NODE_MM = 2.0
+"""Spacing of the nodes that a search for the nearest surface point starts from."""
+
+_NEIGHBOURS = 12
 
 REACH_MM = 40.0
 """Distances beyond this are cut to it."""
 
-_CORNERS = np.array([[z, y, x] for z in (-0.25, 0.25) for y in (-0.25, 0.25) for x in (-0.25, 0.25)])
-_STEP_MM = 0.02
-_POINT_SPACING_MM = 0.4
+_STEP_MM = 0.01
 
 Box = tuple[tuple[float, float], tuple[float, float], tuple[float, float]]
 """Ends along z, y, x [mm]."""
@@ -26,89 +30,113 @@ Box = tuple[tuple[float, float], tuple[float, float], tuple[float, float]]
 class Surface:
     """Points on a surface, with what finds the nearest of them.
 
-    `points` and `normals` (point, 3) are (z, y, x) [mm]; `nearest` (z, y, x) is the nearest point of each node
-    of the lattice that starts at `origin`.
+    `points` and `normals` (point, 3) are (z, y, x) [mm]; `neighbours` are the points around
+    each; `nearest` (z, y, x) is a near point of each node of the lattice that starts at `origin`.
     """
 
     shape: Shape
     box: Box
     points: Array
     normals: Array
+    neighbours: NDArray[np.int32]
     nearest: NDArray[np.int32]
     origin: Array
+    reach_mm: float
+    spacing_mm: float
 
 
-def find_surface(shape: Shape, box: Box, limits: Box) -> Surface | None:
-    """Cover the surface of a shape inside a box with points, about eight in each square millimetre.
+def find_surface(
+    shape: Shape, box: Box, limits: Box, *, reach_mm: float = REACH_MM, splits: int = 2
+) -> Surface | None:
+    """Cover the surface of a shape inside a box with points, `splits` in a millimetre.
 
     Parameters
     ----------
     shape : implicit function, near its surface about the distance to it
     box : where the surface lies
-    limits : where distances will be asked for; kept to `REACH_MM` around the box
+    limits : where distances will be asked for; kept to `reach_mm` around the box
+    reach_mm : distances beyond this are cut to it
+    splits : points in a mm, along a line in the surface
 
     Returns
     -------
     surface : None if there is no surface in the box
     """
-    points, normals = surface_points(shape, box)
+    points, normals = surface_points(shape, box, splits=splits)
     if len(points) == 0:
         return None
-    low = np.array([max(b[0] - REACH_MM, e[0] - 1.0) for b, e in zip(box, limits, strict=True)])
-    high = np.array([min(b[1] + REACH_MM, e[1] + 1.0) for b, e in zip(box, limits, strict=True)])
-    size = np.ceil((high - low) / LATTICE_MM).astype(int) + 1
+    low = np.array([max(b[0] - reach_mm, e[0] - NODE_MM) for b, e in zip(box, limits, strict=True)])
+    high = np.array([min(b[1] + reach_mm, e[1] + NODE_MM) for b, e in zip(box, limits, strict=True)])
+    size = np.ceil((high - low) / NODE_MM).astype(int) + 1
     nearest = np.empty(tuple(size), np.int32)
-    nearest_points((points - low) / LATTICE_MM, nearest, np.empty(tuple(size)))
-    return Surface(shape=shape, box=box, points=points, normals=normals, nearest=nearest, origin=low)
+    nearest_points((points - low) / NODE_MM, nearest, np.empty(tuple(size)))
+    _, around = cKDTree(points).query(points, k=min(_NEIGHBOURS, len(points)), workers=-1)
+    neighbours = np.ascontiguousarray(around.reshape(len(points), -1), dtype=np.int32)
+    return Surface(
+        shape=shape,
+        box=box,
+        points=points,
+        normals=normals,
+        neighbours=neighbours,
+        nearest=nearest,
+        origin=low,
+        reach_mm=reach_mm,
+        spacing_mm=LATTICE_MM / splits,
+    )
 
 
-def surface_points(shape: Shape, box: Box) -> tuple[Array, Array]:
+def surface_points(shape: Shape, box: Box, *, splits: int = 3) -> tuple[Array, Array]:
     """Find points on a surface and its outward unit normals, both (point, 3) as (z, y, x) [mm].
 
-    The lattice points next to the surface are split in eight and moved onto it along the gradient.
+    A lattice of `LATTICE_MM` / `splits` is laid next to the surface and moved onto it along the gradient.
     """
     axes = [np.arange(np.floor(low), np.ceil(high) + LATTICE_MM / 2, LATTICE_MM) for low, high in box]
     value = shape(axes[0][:, None, None], axes[1][None, :, None], axes[2][None, None, :])
-    near = np.argwhere(np.abs(value) < 0.6 * LATTICE_MM)
+    near = np.argwhere(np.abs(value) < 0.9 * LATTICE_MM)
     nodes = np.column_stack([axis[index] for axis, index in zip(axes, near.T, strict=True)])
-    start = (nodes[:, None, :] + LATTICE_MM * _CORNERS[None]).reshape(-1, 3)
-    points, normals = project(shape, start)
+    value, gradient = slope(shape, nodes)
+    parts = (np.arange(splits) - (splits - 1) / 2) * LATTICE_MM / splits
+    offsets = np.stack(np.meshgrid(parts, parts, parts, indexing="ij"), axis=-1).reshape(-1, 3)
+    close = np.abs(value[:, None] + gradient @ offsets.T) < 0.6 * LATTICE_MM / splits
+    node, part = np.nonzero(close)
+    points, normals = project(shape, nodes[node] + offsets[part], gradient[node])
     inside = np.all([(points[:, i] >= box[i][0]) & (points[:, i] <= box[i][1]) for i in range(3)], axis=0)
     return points[inside], normals[inside]
 
 
-def project(shape: Shape, start: Array) -> tuple[Array, Array]:
-    """Move points onto the surface f = 0 by Newton steps along the gradient; those that don't arrive are left out.
+def project(shape: Shape, start: Array, gradient: Array) -> tuple[Array, Array]:
+    """Move points onto the surface f = 0 along the gradient; those that don't arrive are left out.
 
     Parameters
     ----------
     start : (point, 3) [mm], (z, y, x)
+    gradient : (point, 3)
+        Gradient of the shape near the start.
     """
+    squared = np.maximum(np.sum(gradient**2, axis=1), 0.04)
     points = start
     for _ in range(3):
-        value, gradient = slope(shape, points)
-        squared = np.maximum(np.sum(gradient**2, axis=1), 0.04)
-        step = np.clip(value / squared, -1.0, 1.0)
+        step = np.clip(shape(*points.T) / squared, -1.0, 1.0)
         points = points - step[:, None] * gradient
     value, gradient = slope(shape, points)
     length = np.linalg.norm(gradient, axis=1)
-    arrived = (np.abs(value) < 2e-3) & (length > 0.2) & (np.linalg.norm(points - start, axis=1) < 1.5)
+    arrived = (np.abs(value) < 5e-3) & (length > 0.2) & (np.linalg.norm(points - start, axis=1) < 1.0)
     return points[arrived], gradient[arrived] / length[arrived, None]
 
 
 def slope(shape: Shape, points: Array) -> tuple[Array, Array]:
-    """Evaluate a shape and its gradient by central differences at points (point, 3) as (z, y, x) [mm]."""
+    """Evaluate a shape and its gradient by differences at points (point, 3) as (z, y, x) [mm]."""
+    value = shape(*points.T)
     gradient = np.empty_like(points)
     for axis in range(3):
-        ahead, behind = points.copy(), points.copy()
+        ahead = points.copy()
         ahead[:, axis] += _STEP_MM
-        behind[:, axis] -= _STEP_MM
-        gradient[:, axis] = (shape(*ahead.T) - shape(*behind.T)) / (2.0 * _STEP_MM)
-    return shape(*points.T), gradient
+        gradient[:, axis] = (shape(*ahead.T) - value) / _STEP_MM
+    return value, gradient
 
 
 def distance(surface: Surface, points: Array) -> Array:
-    """Measure signed distances to a surface, negative inside, cut at +-`REACH_MM`.
+    """Measure signed distances to a surface, negative inside, cut at +- its reach.
 
     The sign is that of the shape, which is asked inside the box only.
 
@@ -121,13 +149,14 @@ def distance(surface: Surface, points: Array) -> Array:
         np.ascontiguousarray(points, dtype=np.float64),
         surface.points,
         surface.normals,
+        surface.neighbours,
         surface.nearest,
         surface.origin,
-        LATTICE_MM,
-        _POINT_SPACING_MM,
+        NODE_MM,
+        surface.spacing_mm,
         out,
     )
-    np.minimum(out, REACH_MM, out=out)
+    np.minimum(out, surface.reach_mm, out=out)
     inside = np.all(
         [(points[:, i] > surface.box[i][0]) & (points[:, i] < surface.box[i][1]) for i in range(3)], axis=0
     )

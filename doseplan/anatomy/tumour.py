@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from doseplan.anatomy.neural import press_direction, sections
+from doseplan.anatomy.neural import press_direction, sac_centre
 from doseplan.anatomy.shapes import Array, Shape, capsule, common, ellipsoid, slab, union
 from doseplan.anatomy.spine import Placed, canal
 from doseplan.anatomy.surface import Box
@@ -45,10 +45,10 @@ def tumour_box(case: Case, levels: tuple[Placed, ...]) -> Box:
 def _cuff(case: Case, levels: tuple[Placed, ...], z: Array, y: Array, x: Array) -> Array:
     """Epidural part: the canal but for a wedge of 360 - `wrap_deg` degrees on the far side of the sac."""
     t = case.tumour
-    sac, _ = sections(case, levels, z, pressed=True)
+    middle_x, middle_y = sac_centre(case, levels, z)
     ux, uy = press_direction(case)
-    along = (x - sac.x) * ux + (y - sac.y) * uy
-    across = np.abs((y - sac.y) * ux - (x - sac.x) * uy)
+    along = (x - middle_x) * ux + (y - middle_y) * uy
+    across = np.abs((y - middle_y) * ux - (x - middle_x) * uy)
     half = np.radians((360.0 - t.wrap_deg) / 2)
     free = across * np.cos(half) + along * np.sin(half)
     inside = common(canal(levels, z, y, x) - 0.3, -free, 1.5)

@@ -9,6 +9,8 @@ from numba import njit, prange
 @njit(cache=True, error_model="numpy")
 def _offer(points, point, z, y, x, nearest, squared):
     """Keep the point in the node if it is nearer than the one kept so far; lattice units."""
+    if point == nearest[z, y, x] or point < 0:
+        return
     dz = points[point, 0] - z
     dy = points[point, 1] - y
     dx = points[point, 2] - x
@@ -23,8 +25,8 @@ def nearest_points(points, nearest, squared):
     """Find for every node of a lattice the nearest surface point, by sweeps in the eight directions.
 
     Serial, as each node builds on the one before it. The method is the vector distance transform of
-    Danielsson (10.1016/0146-664X(80)90054-4); a node may miss the nearest point by a small part of the
-    spacing of the points.
+    Danielsson (10.1016/0146-664X(80)90054-4); a node may keep a point that
+    is only near the nearest, so that a search starts there and walks on.
 
     Parameters
     ----------
@@ -56,20 +58,40 @@ def nearest_points(points, nearest, squared):
                 y = j if step_y > 0 else ny - 1 - j
                 for k in range(nx):
                     x = k if step_x > 0 else nx - 1 - k
-                    if i > 0 and nearest[z - step_z, y, x] >= 0:
+                    if i > 0:
                         _offer(points, nearest[z - step_z, y, x], z, y, x, nearest, squared)
-                    if j > 0 and nearest[z, y - step_y, x] >= 0:
+                    if j > 0:
                         _offer(points, nearest[z, y - step_y, x], z, y, x, nearest, squared)
-                    if k > 0 and nearest[z, y, x - step_x] >= 0:
+                    if k > 0:
                         _offer(points, nearest[z, y, x - step_x], z, y, x, nearest, squared)
 
 
-@njit(parallel=True, cache=True, error_model="numpy")
-def surface_distance(position, points, normals, nearest, origin, spacing, tolerance, out):
-    """Measure the distance of positions to a surface, from the points kept in the eight nodes around each.
+@njit(cache=True, error_model="numpy")
+def _walk(points, neighbours, point, pz, py, px):
+    """Go from a surface point to the nearest of its neighbours until none is nearer to the position."""
+    dz, dy, dx = pz - points[point, 0], py - points[point, 1], px - points[point, 2]
+    best = dz * dz + dy * dy + dx * dx
+    while True:
+        here = point
+        for slot in range(neighbours.shape[1]):
+            other = neighbours[here, slot]
+            dz, dy, dx = pz - points[other, 0], py - points[other, 1], px - points[other, 2]
+            squared = dz * dz + dy * dy + dx * dx
+            if squared < best:
+                best = squared
+                point = other
+        if point == here:
+            return point, best
 
-    The distance to the tangent plane of the nearest point counts as long as the foot lies within `tolerance`
-    of the point; further out (beyond an edge) the distance to the point itself takes over.
+
+@njit(parallel=True, cache=True, error_model="numpy")
+def surface_distance(position, points, normals, neighbours, nearest, origin, spacing, tolerance, out):
+    """Measure the distance of positions to a surface.
+
+    The search starts at the nearest of the points kept in the eight nodes around a position and walks on over
+    the surface. The
+    distance to the tangent plane of the nearest point counts as long as the foot lies within `tolerance` of
+    the point; further out (beyond an edge) the distance to the point itself takes over.
 
     Parameters
     ----------
@@ -77,8 +99,10 @@ def surface_distance(position, points, normals, nearest, origin, spacing, tolera
         (z, y, x).
     points, normals : (point, 3) float64 [mm], [1]
         Surface points (z, y, x) and unit normals.
+    neighbours : (point, slot) int32
+        Surface points around each surface point.
     nearest : (z, y, x) int32
-        Nearest point of each node.
+        Surface point near each node.
     origin : (3,) float64 [mm]
         First node (z, y, x).
     spacing : float [mm]
@@ -95,19 +119,25 @@ def surface_distance(position, points, normals, nearest, origin, spacing, tolera
         y0 = min(max(math.floor((py - origin[1]) / spacing), 0), ny - 1)
         x0 = min(max(math.floor((px - origin[2]) / spacing), 0), nx - 1)
         best = np.inf
-        along = 0.0
+        start = -1
         for corner in range(8):
             z = min(z0 + (corner & 1), nz - 1)
             y = min(y0 + ((corner & 2) >> 1), ny - 1)
             x = min(x0 + ((corner & 4) >> 2), nx - 1)
             point = nearest[z, y, x]
-            if point < 0:
-                continue
-            dz = pz - points[point, 0]
-            dy = py - points[point, 1]
-            dx = px - points[point, 2]
-            squared = dz * dz + dy * dy + dx * dx
-            if squared < best:
-                best = squared
-                along = dz * normals[point, 0] + dy * normals[point, 1] + dx * normals[point, 2]
+            if point >= 0 and point != start:
+                dz, dy, dx = pz - points[point, 0], py - points[point, 1], px - points[point, 2]
+                squared = dz * dz + dy * dy + dx * dx
+                if squared < best:
+                    best = squared
+                    start = point
+        if start < 0:
+            out[row] = np.inf
+            continue
+        found, best = _walk(points, neighbours, start, pz, py, px)
+        along = (
+            (pz - points[found, 0]) * normals[found, 0]
+            + (py - points[found, 1]) * normals[found, 1]
+            + (px - points[found, 2]) * normals[found, 2]
+        )
         out[row] = max(abs(along), math.sqrt(max(best - tolerance * tolerance, 0.0)))
