@@ -145,7 +145,7 @@ def _squared_mean(track: Tracks, parameters: MkmParameters, saturated: bool) -> 
 
 
 def _impact_parameters(track: Tracks, radius: float) -> tuple[Array, Array]:
-    """Place Gauss-Legendre points between 0 and the end of the track's reach: (ion, distance) and weights [um].
+    """Place Gauss-Legendre points between 0 and the end of the reach, with weights: (ion, distance) [um].
 
     Panels are fine at the cylinder's edge, where the core enters, and grow away from it; they also end where
     the penumbra's rim touches the cylinder.

@@ -56,10 +56,8 @@ def nirs_dose(dose: ArrayLike, dose_z_star: ArrayLike, *, fractions: int) -> Arr
 def nirs_effect(dose: ArrayLike, dose_z_star: ArrayLike, *, fractions: int) -> Array:
     """Compute the effect per fraction, -ln(surviving fraction), from totals; arguments as in `nirs_dose`."""
     _require_fractions(fractions)
-    d = np.asarray(dose, dtype=np.float64) / fractions
-    c = np.asarray(dose_z_star, dtype=np.float64) / fractions
-    _require_sense("dose", d)
-    _require_sense("dose_z_star", c)
+    d = _checked("dose", dose) / fractions
+    c = _checked("dose_z_star", dose_z_star) / fractions
     effect: Array = np.asarray(HSG.alpha0 * d + HSG.beta * c + HSG.beta * d * d)
     return effect
 
@@ -86,9 +84,7 @@ def nirs_effect_limit(gye_total: ArrayLike, *, fractions: int) -> Array:
     The effect is a convex function of the additive channels, so that a dose limit is a convex set of plans.
     """
     _require_fractions(fractions)
-    total = np.asarray(gye_total, dtype=np.float64)
-    _require_sense("gye_total", total)
-    reference = total / (fractions * CLINICAL_FACTOR)
+    reference = _checked("gye_total", gye_total) / (fractions * CLINICAL_FACTOR)
     effect: Array = np.asarray((ALPHA_REFERENCE + HSG.beta * reference) * reference)
     return effect
 
@@ -132,7 +128,9 @@ def _require_fractions(fractions: int) -> None:
         raise InputError(f"fractions: expected a whole number of at least 1, got {fractions}")
 
 
-def _require_sense(name: str, values: Array) -> None:
+def _checked(name: str, stated: ArrayLike) -> Array:
+    values = np.asarray(stated, dtype=np.float64)
     if not (values >= 0.0).all():
         wrong = values[~(values >= 0.0)].flat[0]
         raise InputError(f"{name}: expected values of at least 0, got {wrong:g}")
+    return values

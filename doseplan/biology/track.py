@@ -1,4 +1,4 @@
-"""Dose around the path of one ion: the Kiefer-Chatterjee amorphous track, and its mean in a small cylinder."""
+"""Dose around the path of one ion: the Kiefer-Chatterjee amorphous track, and its mean in a cylinder."""
 
 from dataclasses import dataclass
 
@@ -66,8 +66,8 @@ def tracks(charge: int, energy: Array, let: Array) -> Tracks:
     if (left < 0.0).any():
         worst = int(np.argmin(left))
         raise InputError(
-            f"let: expected at least {spent[worst] / KEV_PER_UM_TO_GRAY_UM2:.4g} keV/um, what the penumbra of "
-            f"charge {charge} at {energy[worst]:g} MeV/u takes, got {let[worst]:g}"
+            f"let: expected at least {spent[worst] / KEV_PER_UM_TO_GRAY_UM2:.4g} keV/um, what the penumbra "
+            f"of charge {charge} at {energy[worst]:g} MeV/u takes, got {let[worst]:g}"
         )
     return Tracks(
         core_radius=core,
@@ -126,7 +126,8 @@ def _arc_integral(impact: Array, core: Array, penumbra: Array, radius: float, no
         r = np.exp(middle - half * np.cos(phase))
         cosine = (r * r + (impact - radius) * far) / np.maximum(2.0 * r * impact, 1e-300)
         total += share * np.arccos(np.clip(cosine, -1.0, 1.0)) * np.sin(phase)
-    return 0.5 * total * half * width
+    integral: Array = 0.5 * total * half * width
+    return integral
 
 
 def _overlap(impact: Array, core: Array, radius: float) -> Array:
