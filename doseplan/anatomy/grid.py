@@ -18,10 +18,11 @@ Slices = tuple[slice, slice, slice]
 
 def voxel_axes(case: Case) -> Axes:
     """Lay out the voxel centres along z, y, x; the grid is centred on the stated extents."""
-    axes = []
+    axes: list[Array] = []
     for low, high in reversed(extents_mm(case)):
         size = max(1, math.ceil((high - low) / case.grid.voxel_mm - 1e-9))
-        axes.append((low + high) / 2 + (np.arange(size) - (size - 1) / 2) * case.grid.voxel_mm)
+        steps = np.arange(size, dtype=np.float64) - (size - 1) / 2
+        axes.append((low + high) / 2 + steps * case.grid.voxel_mm)
     return axes[0], axes[1], axes[2]
 
 
@@ -52,6 +53,7 @@ def fraction(distance: NDArray[np.floating], voxel_mm: float) -> NDArray[np.floa
     """Turn signed distances of voxel centres into the part of each voxel that lies inside.
 
     Exact for a plane parallel to a voxel face. Over a surface with the curvature 1/r the volume comes out too
-    large by voxel^2 / 24 r for each area, so structures of dose are split further (`phantom.volume_fraction`).
+    large by voxel^2 / 24 r for each area, so structures that get a dose
+    are split further (`phantom.volume_fraction`).
     """
-    return np.clip(0.5 - distance / voxel_mm, 0.0, 1.0).astype(np.float32)
+    return np.asarray(np.clip(0.5 - distance / voxel_mm, 0.0, 1.0), dtype=np.float32)

@@ -43,7 +43,7 @@ def materials() -> dict[str, Material]:
 
 
 def stopping_power_ratio(electron_density: float, mean_excitation_ev: float) -> float:
-    """Stopping power relative to water by the ratio of Bethe's stopping numbers.
+    """Compute the stopping power relative to water by the ratio of Bethe's stopping numbers.
 
     Parameters
     ----------
@@ -52,8 +52,8 @@ def stopping_power_ratio(electron_density: float, mean_excitation_ev: float) -> 
 
     Notes
     -----
-    `rho_e L(I) / L(75.3 eV)` with `L = ln(2 m_e c^2 beta^2 gamma^2 / I) - beta^2`; shell, Barkas and Bloch terms
-    nearly cancel in the ratio. A stopping power ratio of water is 1 at 1 g/cm3.
+    `rho_e L(I) / L(75.3 eV)` with `L = ln(2 m_e c^2 beta^2 gamma^2 / I) - beta^2`; shell, Barkas and Bloch
+    terms nearly cancel in the ratio. A stopping power ratio of water is 1 at 1 g/cm3.
     """
     gamma = 1.0 + REFERENCE_ENERGY / ATOMIC_MASS_MEV
     beta_squared = 1.0 - 1.0 / gamma**2

@@ -173,7 +173,8 @@ def _found(surface: Surface | None, case: Case, name: str) -> Surface:
 def _left(surface: Surface | None, case: Case, separation_mm: float) -> Surface:
     if surface is None:
         raise InputError(
-            f"{case.name}: surgery.separation_mm: expected tumour to be left, got none after {separation_mm:g} mm"
+            f"{case.name}: surgery.separation_mm: expected tumour to be left, got none "
+            f"after {separation_mm:g} mm"
         )
     return surface
 
@@ -192,7 +193,8 @@ def _check_tumour_box(case: Case, box: Box, limits: Box) -> None:
         if wanted[0] < low or wanted[1] > high:
             raise InputError(
                 f"{case.name}: tumour: expected inside the grid ({name} {low:g} to {high:g} mm), "
-                f"got {name} {wanted[0]:.0f} to {wanted[1]:.0f}; smaller sizes, another centre_z_mm or a larger grid"
+                f"got {name} {wanted[0]:.0f} to {wanted[1]:.0f}; try smaller sizes, another centre_z_mm "
+                "or a larger grid"
             )
 
 

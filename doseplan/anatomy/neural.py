@@ -61,8 +61,8 @@ def _swept(nodes: Array, section: Section) -> Shape:
 def sections(case: Case, levels: tuple[Placed, ...], z: Array, *, pressed: bool) -> tuple[Section, Section]:
     """Cross-sections of sac and cord at z.
 
-    Where the tumour presses, the sac is narrowed along `push_deg` and moved away; the cord is narrowed to leave
-    `csf_left_mm` on both sides and widened across, so that its area stays.
+    Where the tumour presses, the sac is narrowed along `push_deg` and moved away; the cord is narrowed to
+    leave `csf_left_mm` on both sides and widened across, so that its area stays.
     """
     zero = np.zeros_like(z, dtype=np.float64)
     sac = Section(
@@ -84,7 +84,7 @@ def sections(case: Case, levels: tuple[Placed, ...], z: Array, *, pressed: bool)
 
 
 def press_direction(case: Case) -> tuple[float, float]:
-    """Unit vector (x, y) from the sac to the tumour that pushes it."""
+    """Give the unit vector (x, y) from the sac to the tumour that pushes it."""
     angle = np.radians(case.tumour.push_deg)
     sign = 1.0 if case.tumour.side == "left" else -1.0
     return sign * float(np.sin(angle)), -float(np.cos(angle))

@@ -135,8 +135,7 @@ def _paint_trunk(canvas: Canvas, case: Case, axes: Axes) -> None:
         _paint(canvas, whole, np.broadcast_to(fraction(skin + depth, voxel), canvas.rsp.shape), name)
     top = trunk.height.mm / 2
     upper = inside(axes, ((top - trunk.lung_reach.mm - 3.0, np.inf), (-np.inf, np.inf), (-np.inf, np.inf)))
-    z, y, x = (axis.astype(np.float32) for axis in mesh(axes, upper))
-    _paint(canvas, upper, fraction(lungs(case, z, y, x), voxel), "lung")
+    _paint(canvas, upper, fraction(lungs(case, *mesh(axes, upper)), voxel), "lung")
 
 
 def _paint_spine(canvas: Canvas, case: Case, model: Model) -> None:

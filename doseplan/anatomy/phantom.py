@@ -24,16 +24,17 @@ def build_phantom(case: Case, *, separation_mm: float | None, arm: str | None = 
     Parameters
     ----------
     case : what is stated
-    separation_mm : [mm] free distance between tumour and decompressed dura; 0 is decompression alone, None is no
-        surgery
+    separation_mm : [mm] free distance between tumour and decompressed dura; 0 is decompression alone,
+        None is no surgery
     arm : name of the arm; `none`, `decompressed` or `separated` by the separation if not given
 
     Returns
     -------
     phantom : Dataset on (z, y, x)
         rsp, density, hu, tissue; volume fractions cord, sac, gtv, target, spot_target; distance_cord,
-        distance_dura, distance_gtv, distance_target, cut at +-25 mm (dura: at least 10 mm beyond the separation). Attributes: arm, separation_mm (NaN without
-        surgery), volumes [cm3] and gaps [mm] by name, target_reading, assumptions.
+        distance_dura, distance_gtv, distance_target, cut at +-25 mm (dura: at least 10 mm beyond the
+        separation). Attributes: arm, separation_mm (NaN without surgery), volumes [cm3] and gaps [mm] by name,
+        target_reading, assumptions.
     """
     if separation_mm is not None and not 0.0 <= separation_mm <= 30.0:
         raise InputError(f"{case.name}: separation_mm: expected 0 to 30 mm or none, got {separation_mm}")
@@ -83,7 +84,8 @@ def _voxel_distance(surface: Surface, axes: Axes) -> NDArray[np.float32]:
 def volume_fraction(surface: Surface, axes: Axes, voxel_mm: float) -> NDArray[np.float32]:
     """Volume fractions of all voxels (z, y, x) inside a surface.
 
-    Voxels at the surface are split into cells of at most `CELL_MM`, so that volumes don't depend on the voxel size.
+    Voxels at the surface are split into cells of at most `CELL_MM`, so that volumes don't depend on the
+    voxel size.
     """
     out = np.zeros([len(axis) for axis in axes], np.float32)
     part = inside(axes, surface.box, voxel_mm)

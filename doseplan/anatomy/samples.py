@@ -83,7 +83,7 @@ Group = tuple[Array, NDArray[np.uint8], Array, NDArray[np.bool_], NDArray[np.boo
 
 
 def voxel_shape(phantom: xr.Dataset, name: str) -> Shape:
-    """Turn a distance variable into an implicit shape by cubic splines between the voxels around its surface."""
+    """Turn a distance variable into an implicit shape, by cubic splines around its surface."""
     values = phantom[name].values
     voxel = _voxel_mm(phantom)
     near = np.abs(values) < 8.0 + 2.0 * voxel
@@ -190,7 +190,7 @@ def _voxel_mm(phantom: xr.Dataset) -> float:
     return float(z[1] - z[0]) if len(z) > 1 else float(phantom.attrs["voxel_mm"])
 
 
-def _ends(mask: NDArray[np.bool_]) -> tuple[int, int]:
+def _ends(mask: NDArray[np.bool_] | np.bool_) -> tuple[int, int]:
     found = np.flatnonzero(mask)
     return int(found[0]), int(found[-1])
 
@@ -266,7 +266,9 @@ def _within(points: Array, cloud: Array, reach: float) -> NDArray[np.bool_]:
 
 def _covered(phantom: xr.Dataset, points: Array) -> NDArray[np.bool_]:
     ends = [(phantom[axis].values[0], phantom[axis].values[-1]) for axis in "zyx"]
-    return np.all([(points[:, i] >= a) & (points[:, i] <= b) for i, (a, b) in enumerate(ends)], axis=0)
+    return np.asarray(
+        np.all([(points[:, i] >= a) & (points[:, i] <= b) for i, (a, b) in enumerate(ends)], axis=0)
+    )
 
 
 def _sampled(phantom: xr.Dataset, name: str) -> NDArray[np.float32]:

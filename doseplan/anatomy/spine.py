@@ -1,5 +1,6 @@
 """Vertebrae, discs and canal as implicit shapes; both sides are mirror images."""
 
+import itertools
 import math
 from dataclasses import dataclass
 
@@ -136,13 +137,13 @@ def _lamina(placed: Placed, levels: tuple[Placed, ...], middle: float, z: Array,
 
 
 def ribs(levels: tuple[Placed, ...], z: Array, y: Array, x: Array) -> Array:
-    """Ribs of both sides as chains of rods from the posterior corner of the body backwards, outwards and down."""
+    """Ribs of both sides: chains of rods from the corner of the body backwards, outwards and down."""
     shape = np.full(np.broadcast_shapes(z.shape, y.shape, x.shape), 1e3)
     for placed in levels:
         if placed.level.rib_length is None:
             continue
         points = _rib_line(placed, placed.level.rib_length.mm)
-        for start, end in zip(points[:-1], points[1:], strict=True):
+        for start, end in itertools.pairwise(points):
             shape = union(shape, capsule(z, y, np.abs(x), (start, end), 3.5, (1.6, 1.0, 1.0)), 1.0)
     return shape
 

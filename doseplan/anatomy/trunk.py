@@ -17,7 +17,7 @@ def outline(case: Case, y: Array, x: Array) -> Array:
 
 
 def lungs(case: Case, z: Array, y: Array, x: Array) -> Array:
-    """Lower ends of both lungs: between the chest wall and the dome of the diaphragm, which widens downwards."""
+    """Lower ends of both lungs: between chest wall and the dome of the diaphragm, wider further down."""
     trunk = case.anatomy.trunk
     top = trunk.height.mm / 2
     middle = posterior_skin_mm(case) - trunk.depth.mm / 2

@@ -1,4 +1,4 @@
-"""The mass before surgery as an implicit shape: cuff around the sac, part in the bone, part beside the spine."""
+"""The mass before surgery as a shape: cuff around the sac, part in the bone, part beside the spine."""
 
 import numpy as np
 

@@ -157,5 +157,6 @@ def _check_nesting(level: Level) -> None:
     for inner_name, inner, outer_name, outer in chain:
         if inner.mm >= outer.mm:
             raise ValueError(
-                f"level {level.name}: expected {inner_name} < {outer_name}, got {inner.mm:g} >= {outer.mm:g} mm"
+                f"level {level.name}: expected {inner_name} < {outer_name}, "
+                f"got {inner.mm:g} >= {outer.mm:g} mm"
             )

@@ -22,9 +22,10 @@ def _of_case(case: Case) -> list[str]:
     after = "keeps the resected region" if surgery.ctv_keeps_resected else "residual tumour only"
     lines = [
         f"tumour: every size assumed ({sizes})",
-        f"target: gross tumour and a margin of {surgery.ctv_margin_mm:g} mm into bone and soft tissue, cut back "
-        f"at the dura; after surgery: {after}",
-        f"cavity filled with {surgery.cavity_material}; thickness of the dura (0.31 mm) counted as part of the sac",
+        f"target: gross tumour and a margin of {surgery.ctv_margin_mm:g} mm into bone and soft tissue, cut "
+        f"back at the dura; after surgery: {after}",
+        f"cavity filled with {surgery.cavity_material}; "
+        "thickness of the dura (0.31 mm) counted as part of the sac",
         "CT numbers of tissues from clinical ranges (from memory)",
     ]
     if any((case.grid.x_mm, case.grid.y_mm, case.grid.z_mm)):
@@ -45,7 +46,7 @@ def _of_anatomy(case: Case) -> list[str]:
 
 def unsourced(part: object) -> list[str]:
     """List `key value unit (source)` of the numbers of one table that have no published source."""
-    found = []
+    found: list[str] = []
     if not is_dataclass(part):
         return found
     for field in fields(part):

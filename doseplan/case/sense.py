@@ -17,6 +17,7 @@ MEMORY_LIMIT_GIB = 6.0
 def sense(case: Case, *, where: str, anatomy_where: str) -> list[str]:
     """List what is wrong in a case whose keys are all valid by themselves."""
     return [
+        *_absurd(case, anatomy_where),
         *_memory(case, where),
         *_materials(case, where),
         *_scales(case, where),
@@ -27,7 +28,7 @@ def sense(case: Case, *, where: str, anatomy_where: str) -> list[str]:
 def extents_mm(case: Case) -> tuple[tuple[float, float], tuple[float, float], tuple[float, float]]:
     """Give the ends of the voxel grid along x, y, z [mm].
 
-    The trunk with 5 mm of air around it, and its height centred on z = 0, unless the case states a part of it.
+    The trunk with 5 mm of air around it, its height centred on z = 0, unless the case states a part of it.
     """
     trunk = case.anatomy.trunk
     half = trunk.width.mm / 2 + 5.0
@@ -63,15 +64,15 @@ def _memory(case: Case, where: str) -> list[str]:
     remedy = f"voxel_mm >= {fits:g} fits" if fits <= 5.0 else "no voxel size up to 5 mm fits this trunk"
     got = " x ".join(map(str, sizes))
     return [
-        f"{where}: grid: expected at most {MEMORY_LIMIT_GIB:g} GiB of voxels, got {gib:.3g} GiB ({got} voxels of "
-        f"{voxel:g} mm); {remedy}, or state a part of the trunk by x_mm, y_mm, z_mm"
-    ] + _absurd(case, where)
+        f"{where}: grid: expected at most {MEMORY_LIMIT_GIB:g} GiB of voxels, got {gib:.3g} GiB ({got} "
+        f"voxels of {voxel:g} mm); {remedy}, or state a part of the trunk by x_mm, y_mm, z_mm"
+    ]
 
 
-def _absurd(case: Case, where: str) -> list[str]:
+def _absurd(case: Case, anatomy_where: str) -> list[str]:
     trunk = case.anatomy.trunk
     return [
-        f"{where}: anatomy.trunk.{name}: expected a trunk of at most 1000 mm, got {length.mm:g}"
+        f"{anatomy_where}: trunk.{name}: expected at most 1000 mm, got {length.mm:g}"
         for name, length in (("width", trunk.width), ("depth", trunk.depth), ("height", trunk.height))
         if length.mm > 1000.0
     ]
@@ -94,8 +95,8 @@ def _scales(case: Case, where: str) -> list[str]:
             stated, wanted = getattr(limit, key), getattr(case.prescription, key)
             if stated not in (None, wanted):
                 lines.append(
-                    f"{where}: constraint[{index}].{key}: expected that of the prescription ({wanted}), as doses of "
-                    f"different {key} can't be compared, got {stated}"
+                    f"{where}: constraint[{index}].{key}: expected that of the prescription ({wanted}), as "
+                    f"doses of different {key} can't be compared, got {stated}"
                 )
     return lines
 
@@ -106,5 +107,6 @@ def _tumour(case: Case, where: str, anatomy_where: str) -> list[str]:
     if low < z < high:
         return []
     return [
-        f"{where}: tumour.centre_z_mm: expected {low:g} < centre_z_mm < {high:g}, the extent of {anatomy_where}, got {z:g}"
+        f"{where}: tumour.centre_z_mm: expected {low:g} < centre_z_mm < {high:g}, the extent of {anatomy_where}, "
+        f"got {z:g}"
     ]
