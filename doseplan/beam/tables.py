@@ -1,0 +1,250 @@
+"""Tables for the transport: what ions of each residual range do in one step, and what they turn into."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.interpolate import CubicHermiteSpline
+
+from doseplan.beam.cross_sections import reactions_in_water
+from doseplan.beam.fragments import birth_angle, birth_energy, children, energy_spread
+from doseplan.beam.scattering import scattering_power
+from doseplan.beam.species import TRANSPORTED, Species, species_of
+from doseplan.beam.stopping import energy_at_range, range_in_water, stopping_power_in_water
+
+Floats = NDArray[np.float64]
+Factor = Callable[[str, Floats], Floats]
+"""Factor of a response: from species and energy [MeV/u] to a number that multiplies the energy loss."""
+
+KEV_PER_UM = 0.1
+"""[keV/um per MeV cm2/g] in water of 1 g/cm3."""
+
+PRIMARY_NODES, SECONDARY_NODES = 7, 3
+"""Gauss-Hermite points of the velocity spread, for fragments of the primary ion and of fragments."""
+
+SECONDARY_GROUP_MM = 4.0
+"""Residual ranges of a fragment this close share the places of their fragments."""
+
+LOWEST_ENERGY = 1e-3
+"""[MeV/u] start of the quadrature; the range there is below a tenth of a micrometre."""
+
+POINTS = 1500
+_NODES, _WEIGHTS = np.polynomial.legendre.leggauss(4)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cells:
+    """What an ion of one species does in one step, by cell of residual range."""
+
+    survival: Floats
+    middle_energy: Floats
+    end_energy: Floats
+    weight: Floats
+    power: Floats
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tables:
+    """All tables of a transport; shapes as `doseplan.kernels.transport.transport` takes them."""
+
+    step: float
+    ratio: int
+    i_value_ev: float
+    responses: tuple[str, ...]
+    primary: Cells
+    species: Cells
+    born_energy: Floats
+    group_size: NDArray[np.int64]
+    branch_start: NDArray[np.int64]
+    branch_child: NDArray[np.int64]
+    branch_number: Floats
+    branch_position: Floats
+    branch_angle: Floats
+
+
+@dataclass(slots=True)
+class _Branches:
+    """Branches while they are collected, one entry per fragment and velocity."""
+
+    parent: list[int]
+    child: list[int]
+    number: list[float]
+    position: list[Floats]
+    angle: list[Floats]
+    energy: list[Floats]
+
+
+def build_tables(
+    *,
+    highest_energy: float,
+    step: float,
+    ratio: int,
+    responses: Mapping[str, Factor],
+    i_value_ev: float,
+) -> Tables:
+    """Compute the tables for beams up to an energy.
+
+    Parameters
+    ----------
+    highest_energy : float [MeV/u]
+        Of the primary ion, its spread included.
+    step : float [g/cm2]
+        Fine step, of the primary ion; fragments move in `ratio` of them.
+    responses : mapping of name to factor
+        Each is the energy loss times a factor of species and energy; energy loss itself and its product with
+        LET always come first.
+    i_value_ev : float [eV]
+        Mean excitation energy of water.
+    """
+    length = step * ratio
+    size = np.zeros(len(TRANSPORTED), dtype=np.int64)
+    size[0] = _cells_up_to("12C", highest_energy, length, i_value_ev)
+    group_size = np.full(size.size, max(1, round(SECONDARY_GROUP_MM * 0.0998 / length)), dtype=np.int64)
+    group_size[0] = 1
+    branches = _Branches(parent=[], child=[], number=[], position=[], angle=[], energy=[])
+    for parent in range(size.size):
+        _add_branches(branches, parent, size, group_size, length, i_value_ev)
+    factors: dict[str, Factor] = {"idd": _one, "idd_let": _let(i_value_ev), **responses}
+    fine = _cells(TRANSPORTED[0], int(size[0]) * ratio, step, factors, highest_energy, i_value_ev)
+    rows = [
+        _cells(name, int(count), length, factors, highest_energy, i_value_ev)
+        for name, count in zip(TRANSPORTED, size, strict=True)
+    ]
+    groups = int(np.max(-(-size // group_size)))
+    return Tables(
+        step=step,
+        ratio=ratio,
+        i_value_ev=i_value_ev,
+        responses=tuple(factors),
+        primary=fine,
+        species=_stack(rows, int(size.max())),
+        group_size=group_size,
+        branch_start=np.searchsorted(branches.parent, np.arange(size.size + 1)).astype(np.int64),
+        branch_child=np.array(branches.child, dtype=np.int64),
+        branch_number=np.array(branches.number),
+        branch_position=_padded(branches.position, groups),
+        branch_angle=_padded(branches.angle, groups),
+        born_energy=_born_energy(branches, size.size, groups),
+    )
+
+
+def _one(species: str, energy: Floats) -> Floats:
+    return np.ones_like(energy)
+
+
+def _let(i_value_ev: float) -> Factor:
+    def factor(species: str, energy: Floats) -> Floats:
+        return KEV_PER_UM * stopping_power_in_water(species, energy, i_value_ev=i_value_ev)
+
+    return factor
+
+
+def _cells_up_to(species: str, energy: float, length: float, i_value_ev: float) -> int:
+    """Count the cells that reach up to the range of an energy, one to spare."""
+    return int(range_in_water(species, np.array([energy]), i_value_ev=i_value_ev)[0] / length) + 2
+
+
+def _add_branches(
+    branches: _Branches,
+    parent: int,
+    size: NDArray[np.int64],
+    group_size: NDArray[np.int64],
+    length: float,
+    i_value_ev: float,
+) -> None:
+    """Add all fragments of one parent and make room for the ranges that they reach."""
+    width = int(group_size[parent])
+    groups = -(-int(size[parent]) // width)
+    ion = species_of(TRANSPORTED[parent])
+    centre = (np.arange(groups) + 0.5) * width * length
+    energy = energy_at_range(ion.name, centre, i_value_ev=i_value_ev)
+    nodes, weights = np.polynomial.hermite_e.hermegauss(SECONDARY_NODES if parent else PRIMARY_NODES)
+    weights = weights / weights.sum()
+    for child in children(ion.name):
+        made = species_of(child.name)
+        mean, spread = birth_energy(ion, made, energy), energy_spread(ion, made, energy)
+        angle = birth_angle(ion, made, energy) ** 2
+        index = TRANSPORTED.index(child.name)
+        for node, weight in zip(nodes, weights, strict=True):
+            at = np.maximum(mean + node * spread, 0.05 * mean)
+            position = range_in_water(child.name, at, i_value_ev=i_value_ev) / length
+            size[index] = max(int(size[index]), int(position.max()) + 3)
+            branches.parent.append(parent)
+            branches.child.append(index)
+            branches.number.append(child.number * float(weight))
+            branches.position.append(position)
+            branches.angle.append(angle)
+            branches.energy.append(at * made.mass)
+
+
+def _born_energy(branches: _Branches, parents: int, groups: int) -> Floats:
+    """Sum the kinetic energy [MeV] of the fragments of one reaction."""
+    total = np.zeros((parents, groups))
+    for parent, number, energy in zip(branches.parent, branches.number, branches.energy, strict=True):
+        total[parent, : energy.size] += number * energy
+    return total
+
+
+def _cells(
+    name: str, size: int, step: float, factors: Mapping[str, Factor], entrance: float, i_value_ev: float
+) -> Cells:
+    """Compute what ions of every cell do in one step, averaged over the cell by fine quadrature."""
+    ion = species_of(name)
+    edges = np.arange(size + 1) * step
+    highest = 1.02 * float(energy_at_range(name, edges[-1:], i_value_ev=i_value_ev)[0])
+    grid = np.geomspace(LOWEST_ENERGY, highest, POINTS)
+    means = [_cell_means(ion, factor, grid, edges, i_value_ev) for factor in factors.values()]
+    # an ion of a cell crosses the whole step; one of the first cell stops half-way on average
+    middle = np.maximum(edges[:-1], 0.25 * step)
+    path = np.full(size, step)
+    path[0] = 0.5 * step
+    energy = energy_at_range(name, middle, i_value_ev=i_value_ev)
+    end_energy = means[0]
+    return Cells(
+        survival=np.exp(-reactions_in_water(name, energy) * path),
+        middle_energy=0.5 * (end_energy + np.concatenate([[0.0], end_energy[:-1]])),
+        end_energy=end_energy,
+        weight=np.array([np.diff(mean, prepend=0.0) for mean in means]),
+        power=scattering_power(ion, energy, max(entrance, highest)),
+    )
+
+
+def _cell_means(ion: Species, factor: Factor, grid: Floats, edges: Floats, i_value_ev: float) -> Floats:
+    """Average over each cell the integral of factor times energy from rest to the ion's energy.
+
+    The difference of two neighbouring cells is then what a step does, with no error of its own: the sum
+    of all steps gives back the whole integral.
+    """
+    half = 0.5 * np.diff(grid)[:, np.newaxis]
+    inner = grid[:-1, np.newaxis] + half * (1.0 + _NODES)
+    pieces = (half * _WEIGHTS * ion.mass * factor(ion.name, inner)).sum(axis=1)
+    first = ion.mass * grid[0] * float(factor(ion.name, grid[:1])[0])
+    integral = np.concatenate([[0.0, first], first + np.cumsum(pieces)])
+    distance = np.concatenate([[0.0], range_in_water(ion.name, grid, i_value_ev=i_value_ev)])
+    slope = factor(ion.name, grid) * stopping_power_in_water(ion.name, grid, i_value_ev=i_value_ev)
+    slope = np.concatenate([slope[:1], slope])
+    gap = np.diff(distance)
+    areas = 0.5 * gap * (integral[1:] + integral[:-1]) + gap**2 / 12.0 * (slope[:-1] - slope[1:])
+    area = CubicHermiteSpline(distance, np.concatenate([[0.0], np.cumsum(areas)]), integral)
+    return np.asarray(np.diff(area(edges)) / np.diff(edges))
+
+
+def _stack(rows: list[Cells], size: int) -> Cells:
+    return Cells(
+        survival=_padded([row.survival for row in rows], size),
+        middle_energy=_padded([row.middle_energy for row in rows], size),
+        end_energy=_padded([row.end_energy for row in rows], size),
+        weight=np.ascontiguousarray(
+            np.stack([_padded(list(row.weight), size) for row in rows]).transpose(1, 0, 2)
+        ),
+        power=_padded([row.power for row in rows], size),
+    )
+
+
+def _padded(rows: list[Floats], size: int) -> Floats:
+    """Put rows of different length under each other, zeros behind."""
+    table = np.zeros((len(rows), size))
+    for index, row in enumerate(rows):
+        table[index, : row.size] = row
+    return table
