@@ -24,6 +24,7 @@ class Variable:
 
 VOXEL = ("z", "y", "x")
 CURVE = ("energy", "component", "depth")
+HISTOGRAM = ("structure", "dose_bin")
 
 
 def _declare(dims: tuple[str, ...], dtype: str, units: str, meaning: str, rbe: bool = False) -> Variable:
@@ -96,6 +97,10 @@ VARIABLES = {
     "dose": _declare(VOXEL, "float32", "Gy", "absorbed dose, whole course"),
     "dose_rbe": _declare(VOXEL, "float32", "Gy(RBE)", "RBE-weighted dose, whole course", rbe=True),
     "let_d": _declare(VOXEL, "float32", "keV/um", "dose-averaged LET in water"),
+    # evaluation
+    "dvh": _declare(HISTOGRAM, "float64", "%", "volume that gets at least the dose", rbe=True),
+    "dvh_dose": _declare(("dose_bin",), "float64", "Gy(RBE)", "dose level, whole course", rbe=True),
+    "dvh_volume": _declare(("structure",), "float64", "cm3", "volume of the structure's samples"),
 }
 
 STRUCTURES = {"other": 0, "cord": 1, "target": 2}

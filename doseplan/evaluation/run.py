@@ -1,0 +1,93 @@
+"""The summary of a whole run."""
+
+import json
+from typing import Any
+
+import xarray as xr
+
+from doseplan.biology import require_same_scale
+from doseplan.case import parse_case
+from doseplan.case.spec import Case
+from doseplan.evaluation.arm import evaluate_arm
+from doseplan.messages import InputError
+
+ARMS = ("none", "decompressed", "separated")
+
+
+def evaluate(tree: xr.DataTree, case: Case | None = None) -> dict[str, Any]:
+    """Judge every arm of a run.
+
+    Parameters
+    ----------
+    tree
+        With a child for each arm (some of `none`, `decompressed`, `separated`), each with the nodes `anatomy`
+        and `samples` (points and their final doses); attributes `case_toml`, `anatomy_toml`, and optionally
+        `assumptions`, `versions` (JSON or plain) and `digest`.
+    case
+        By default read from the texts in the tree.
+
+    Returns
+    -------
+    dict
+        `summary.json`: arms, case, scale, rbe_model, fractions, prescription_gye, assumptions, versions,
+        digest.
+
+    Raises
+    ------
+    InputError
+        The tree is not a run, or a dose can't be judged; the line names arm and cause.
+    """
+    case = case or _case_of(tree)
+    names = [name for name in ARMS if name in tree.children]
+    if not names:
+        raise InputError(f"run: expected an arm of {', '.join(ARMS)}, got {sorted(tree.children) or 'none'}")
+    doses = {name: _node(tree, name, "samples") for name in names}
+    arms = {name: _arm(case, tree, name, doses[name]) for name in names}
+    labels = [doses[name]["sample_dose_rbe"].attrs for name in names]
+    for other in labels[1:]:
+        require_same_scale(labels[0], other)
+    return {
+        "case": case.name,
+        "scale": labels[0]["scale"],
+        "rbe_model": labels[0]["rbe_model"],
+        "fractions": int(labels[0]["fractions"]),
+        "prescription_gye": case.prescription.total_gy_rbe,
+        "arms": arms,
+        "assumptions": _plain(tree.attrs.get("assumptions", list(case.assumptions))),
+        "versions": _plain(tree.attrs.get("versions", {})),
+        "digest": tree.attrs.get("digest"),
+    }
+
+
+def _case_of(tree: xr.DataTree) -> Case:
+    for name in ("case_toml", "anatomy_toml"):
+        if name not in tree.attrs:
+            raise InputError(
+                f"run: expected the attribute {name}, got {sorted(map(str, tree.attrs)) or 'none'}"
+            )
+    return parse_case(tree.attrs["case_toml"], tree.attrs["anatomy_toml"])
+
+
+def _arm(case: Case, tree: xr.DataTree, name: str, samples: xr.Dataset) -> dict[str, Any]:
+    phantom = _node(tree, name, "anatomy")
+    try:
+        return evaluate_arm(case, phantom, samples, samples)
+    except InputError as error:
+        raise InputError(*(f"{name}: {line}" for line in error.lines)) from error
+
+
+def _node(tree: xr.DataTree, arm: str, node: str) -> xr.Dataset:
+    children = tree[arm].children
+    if node not in children:
+        raise InputError(f"run: {arm}: expected the node {node}, got {sorted(children) or 'none'}")
+    return children[node].to_dataset()
+
+
+def _plain(value: Any) -> Any:
+    """Undo what a file does to lists and tables: JSON texts to values, arrays to lists."""
+    if isinstance(value, str):
+        try:
+            return json.loads(value)
+        except json.JSONDecodeError:
+            return [value]
+    return value if isinstance(value, dict) else [str(line) for line in value]
