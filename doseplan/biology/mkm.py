@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from doseplan.beam import stopping_power
 from doseplan.biology.track import Array, Tracks, cylinder_dose, tracks
 from doseplan.constants import KEV_PER_UM_TO_GRAY_UM2
 from doseplan.messages import InputError
@@ -126,8 +127,6 @@ def _require_positive(name: str, values: NDArray[np.float64], unit: str) -> None
 
 def _let(species: str, energy: NDArray[np.float64]) -> NDArray[np.float64]:
     """Give the LET [keV/um] in water of 1 g/cm3: 1 MeV cm2/g is 0.1 keV/um there."""
-    from doseplan.beam import stopping_power
-
     return np.asarray(stopping_power(species, energy), dtype=np.float64) * 0.1
 
 

@@ -2,8 +2,6 @@
 
 from typing import Any
 
-import numpy as np
-
 from doseplan.biology import rbe_attributes, require_same_scale
 from doseplan.case.spec import Case, Constraint, Goal
 from doseplan.evaluation.volume import Array, Mask, volume_percent_at
@@ -84,6 +82,7 @@ def _judge_goal(case: Case, goal: Goal, dose: Array, volume: Array) -> Verdict:
             **common,
         }
     assert goal.dose_percent is not None
+    assert goal.volume_percent is not None
     level = 0.01 * goal.dose_percent * total
     share = volume_percent_at(dose, volume, level)
     return {
@@ -91,7 +90,7 @@ def _judge_goal(case: Case, goal: Goal, dose: Array, volume: Array) -> Verdict:
         "value": share,
         "limit": goal.volume_percent,
         "unit": "% of volume",
-        "met": bool(np.float64(share) >= np.float64(goal.volume_percent or 0.0)),
+        "met": share >= goal.volume_percent,
         "level_gye": level,
         **common,
     }

@@ -1,0 +1,217 @@
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from doseplan.biology import rbe_attributes
+from doseplan.case.spec import Constraint, Goal
+from doseplan.evaluation import evaluate_arm
+from doseplan.messages import InputError
+
+PARTS = {
+    "cord": {"max_gye", "d0_03cc_gye", "d0_1cc_gye", "d1cc_gye", "limit_gye", "met"},
+    "tumour": {
+        "volume_cm3",
+        "dmin_gye",
+        "d98_gye",
+        "d95_gye",
+        "d50_gye",
+        "d2_gye",
+        "v95_percent",
+        "v90_percent",
+    },
+}
+
+
+def _evaluate(case, samples, phantom):
+    return evaluate_arm(case, phantom, samples, samples)
+
+
+def _with_dose(samples, dose_rbe):
+    """Exchange the weighted dose."""
+    return samples.assign(sample_dose_rbe=samples["sample_dose_rbe"].copy(data=dose_rbe))
+
+
+def test_the_arm_has_the_agreed_keys_and_is_json(case, arm_samples, phantom_of) -> None:
+    arm = _evaluate(case, arm_samples, phantom_of(3.0))
+    for part, keys in PARTS.items():
+        assert keys <= set(arm[part])
+    assert PARTS["tumour"] <= set(arm["strip"])
+    for goal in arm["goals"]:
+        assert {"name", "value", "limit", "unit", "hard", "met", "scale", "fractions"} <= set(goal)
+    assert json.loads(json.dumps(arm, allow_nan=False)) == arm
+    assert arm["volumes"] == {"target_cm3": 100.0}
+    assert arm["gaps"] == {"gap_target_dura_mm": 3.0}
+
+
+def test_a_dose_ramp_in_the_target_has_closed_forms(case, arm_samples, phantom_of) -> None:
+    tumour = _evaluate(case, arm_samples, phantom_of(3.0))["tumour"]
+    assert tumour["volume_cm3"] == pytest.approx(100.0)
+    # the lowest sample is in the middle of a step of 12 Gy / 2000
+    assert tumour["dmin_gye"] == pytest.approx(56.003, abs=1e-9)
+    for percent, expected in ((98, 56.24), (95, 56.6), (50, 62.0), (2, 67.76)):
+        # midpoint interpolation of a straight line is exact
+        assert tumour[f"d{percent}_gye"] == pytest.approx(expected, abs=1e-9)
+    # 60.8 and 57.6 Gy; one sample is 0.05 %
+    assert tumour["v95_percent"] == pytest.approx(100.0 * (68.0 - 60.8) / 12.0, abs=0.051)
+    assert tumour["v90_percent"] == pytest.approx(100.0 * (68.0 - 57.6) / 12.0, abs=0.051)
+
+
+def test_absorbed_dose_and_let_stand_beside_every_dose(case, arm_samples, phantom_of) -> None:
+    arm = _evaluate(case, arm_samples, phantom_of(3.0))
+    for part in (arm["cord"], arm["tumour"], arm["strip"]):
+        for key in [key for key in part if key.endswith("_gye") and key not in ("limit_gye", "mean_gye")]:
+            name = key.removesuffix("_gye")
+            # means within 1 % of the dose: symmetric inside the ramp, cut off by at most that 1 % at its ends
+            assert part[f"{name}_absorbed_gy"] == pytest.approx(part[key] / 2.0, rel=0.011)
+            assert part[f"{name}_let_d_kev_um"] == pytest.approx(part[key] + 10.0, rel=0.011)
+
+
+def test_cord_maximum_and_hottest_volumes(case, arm_samples, phantom_of) -> None:
+    cord = _evaluate(case, arm_samples, phantom_of(3.0))["cord"]
+    assert cord["max_gye"] == pytest.approx(44.9875, abs=1e-9)
+    for key, volume in (("d0_03cc_gye", 0.03), ("d0_1cc_gye", 0.1), ("d1cc_gye", 1.0)):
+        # 10 cm3 fall by 25 Gy
+        assert cord[key] == pytest.approx(45.0 - 2.5 * volume, abs=1e-9)
+    assert cord["limit_gye"] == 50.0
+    assert cord["met"] is True
+
+
+def test_a_point_on_the_cord_surface_counts_for_the_maximum_only(case, samples_of, phantom_of) -> None:
+    volume = [0.0, 1.0, 1.0, 1.0]
+    samples = samples_of([1, 1, 2, 2], volume, [51.0, 40.0, 60.0, 66.0], position=np.eye(4)[:, :3] * 7.0)
+    cord = _evaluate(case, samples, phantom_of(None))["cord"]
+    assert cord["max_gye"] == 51.0
+    assert (cord["max_x_mm"], cord["max_y_mm"], cord["max_z_mm"]) == (7.0, 0.0, 0.0)
+    assert cord["d0_03cc_gye"] == 40.0
+    assert cord["met"] is False
+
+
+@pytest.mark.parametrize(("highest", "met"), [(49.999, True), (50.0, False), (np.nextafter(50.0, 0.0), True)])
+def test_the_cord_limit_is_met_below_it_only(case, samples_of, phantom_of, highest, met) -> None:
+    samples = samples_of([1, 2], [1.0, 1.0], [highest, 60.0])
+    arm = _evaluate(case, samples, phantom_of(None))
+    assert arm["cord"]["met"] is met
+    assert arm["goals"][0]["met"] is met
+    assert arm["limits_met"] is met
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "met"),
+    [
+        (57.7, 70.0, (True, True, False)),
+        (57.5, 70.0, (True, False, False)),
+        (61.0, 71.0, (False, True, True)),
+        (61.0, 64.0, (True, True, True)),
+    ],
+)
+def test_limits_and_goals_of_the_target(case, samples_of, phantom_of, low, high, met) -> None:
+    samples = samples_of([1, 2, 2], [1.0, 50.0, 50.0], [40.0, low, high])
+    arm = _evaluate(case, samples, phantom_of(None))
+    names = ["target maximum", "target minimum", "target V95"]
+    assert [goal["name"] for goal in arm["goals"][1:]] == names
+    assert tuple(goal["met"] for goal in arm["goals"][1:]) == met
+    assert [goal["hard"] for goal in arm["goals"]] == [True, True, False, False]
+    maximum, minimum, coverage = arm["goals"][1:]
+    assert maximum["value"] == pytest.approx(100.0 * high / 64.0)
+    assert (maximum["limit"], maximum["unit"]) == (110.0, "% of prescription")
+    assert minimum["value"] == pytest.approx(100.0 * low / 64.0)
+    assert coverage["value"] == pytest.approx(50.0 * (low >= 60.8) + 50.0)
+    assert arm["goals_met"] is all(met[1:])
+
+
+def test_a_limit_in_percent_on_the_cord_is_one_in_dose(case, samples_of, phantom_of) -> None:
+    stated = replace(case, constraint=(Constraint(structure="cord", max_percent=75.0),), goal=())
+    arm = _evaluate(stated, samples_of([1, 2], [1.0, 1.0], [47.0, 60.0]), phantom_of(None))
+    assert arm["cord"]["limit_gye"] == pytest.approx(48.0)
+    assert arm["goals"][0]["value"] == pytest.approx(100.0 * 47.0 / 64.0)
+    assert arm["goals_met"] is True
+
+
+def test_without_a_cord_limit_there_is_no_verdict(case, samples_of, phantom_of) -> None:
+    stated = replace(case, constraint=(), goal=(Goal(min_percent=90.0),))
+    cord = _evaluate(stated, samples_of([1, 2], [1.0, 1.0], [70.0, 60.0]), phantom_of(None))["cord"]
+    assert cord["limit_gye"] is None
+    assert cord["met"] is None
+
+
+def test_the_strip_reaches_five_millimetres_beyond_the_separation(case, arm_samples, phantom_of) -> None:
+    # the target starts at 3 mm, 0.02 mm a sample of 0.05 cm3
+    for separation, depth in ((3.0, 5.0), (0.0, 2.0), (None, 2.0)):
+        arm = _evaluate(case, arm_samples, phantom_of(separation))
+        assert arm["separation_mm"] == separation
+        # one sample more or less at the rim
+        assert arm["strip"]["volume_cm3"] == pytest.approx(depth / 0.02 * 0.05, abs=0.06)
+        assert arm["strip"]["dmin_gye"] == arm["tumour"]["dmin_gye"]
+        assert arm["strip"]["d2_gye"] < arm["tumour"]["d50_gye"]
+        assert "strip_reason" not in arm
+
+
+def test_an_empty_strip_says_why(case, samples_of, phantom_of) -> None:
+    samples = samples_of([1, 2, 2], [1.0, 1.0, 0.0], [40.0, 60.0, 60.0], dura=[0.0, 8.1, 7.9])
+    arm = _evaluate(case, samples, phantom_of(3.0))
+    assert arm["strip"] is None
+    assert arm["strip_reason"] == "no part of the target lies within 8 mm of the dura"
+
+
+def test_the_coldest_cubic_centimetre_is_found(case, arm_samples, phantom_of) -> None:
+    coldest = _evaluate(case, arm_samples, phantom_of(3.0))["tumour"]["coldest_cm3"]
+    # 1 cm3 is the first 1 % of the ramp: 20 samples in 0.4 mm
+    assert coldest["volume_cm3"] == pytest.approx(1.0)
+    assert coldest["mean_gye"] == pytest.approx(56.06, abs=1e-9)
+    assert coldest["x_mm"] == pytest.approx(0.19, abs=1e-9)
+    assert coldest["mean_dura_distance_mm"] == pytest.approx(3.19, abs=1e-9)
+    # a row of 20 points 0.02 apart: 0.02 sqrt((20^2 - 1) / 12)
+    assert coldest["spread_mm"] == pytest.approx(0.02 * np.sqrt(399.0 / 12.0), abs=1e-9)
+
+
+def test_a_target_below_one_cubic_centimetre_is_all_coldest(case, samples_of, phantom_of) -> None:
+    samples = samples_of([1, 2, 2], [1.0, 0.3, 0.1], [40.0, 60.0, 64.0])
+    coldest = _evaluate(case, samples, phantom_of(3.0))["tumour"]["coldest_cm3"]
+    assert coldest["volume_cm3"] == pytest.approx(0.4)
+    assert coldest["mean_gye"] == pytest.approx(61.0)
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        (0.0, r"sample_dose_rbe: expected some dose, got 0 in all 3010 samples"),
+        (np.nan, r"sample_dose_rbe: expected finite values of at least 0, got nan in 3010 of 3010"),
+        (-1.0, r"sample_dose_rbe: expected finite values of at least 0, got -1"),
+    ],
+)
+def test_a_senseless_dose_names_the_cause(case, arm_samples, phantom_of, value, message) -> None:
+    with pytest.raises(InputError, match=message):
+        _evaluate(case, _with_dose(arm_samples, np.full(3010, value)), phantom_of(3.0))
+
+
+def test_a_dose_in_other_fractions_is_not_judged(case, samples_of, phantom_of) -> None:
+    samples = samples_of([1, 2], [1.0, 1.0], [40.0, 60.0], fractions=12)
+    with pytest.raises(InputError, match=r"fractions: expected the same .* got 16 and 12"):
+        _evaluate(case, samples, phantom_of(3.0))
+
+
+def test_a_limit_in_other_fractions_is_not_judged(case, arm_samples, phantom_of) -> None:
+    stated = replace(case, constraint=(Constraint(structure="cord", max_gy_rbe=45.0, fractions=22),))
+    with pytest.raises(InputError, match=r"fractions: expected the same .* got 16 and 22"):
+        _evaluate(stated, arm_samples, phantom_of(3.0))
+
+
+def test_missing_parts_are_named(case, samples_of, arm_samples, phantom_of) -> None:
+    with pytest.raises(InputError, match="expected samples with volume in the cord, got none"):
+        _evaluate(case, samples_of([2, 2], [1.0, 1.0], [60.0, 60.0]), phantom_of(3.0))
+    with pytest.raises(InputError, match="dose: sample_let_d: expected in the Dataset"):
+        _evaluate(case, arm_samples.drop_vars("sample_let_d"), phantom_of(3.0))
+    with pytest.raises(InputError, match="separation_mm: expected as an attribute"):
+        _evaluate(case, arm_samples, xr.Dataset())
+    with pytest.raises(InputError, match="dose: expected 3010 samples as the anatomy has, got 2"):
+        evaluate_arm(case, phantom_of(3.0), arm_samples, samples_of([1, 2], [1.0, 1.0], [1.0, 2.0]))
+
+
+def test_the_input_is_left_alone(case, arm_samples, phantom_of) -> None:
+    before = arm_samples.copy(deep=True)
+    _evaluate(case, arm_samples, phantom_of(3.0))
+    xr.testing.assert_identical(arm_samples, before)
+    assert arm_samples["sample_dose_rbe"].attrs["scale"] == rbe_attributes(16)["scale"]
