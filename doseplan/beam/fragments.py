@@ -13,8 +13,8 @@ Floats = NDArray[np.float64]
 GOLDHABER_MOMENTUM = 90.0
 """[MeV/c] reduced width of Goldhaber, Phys. Lett. B 53 (1974) 306; 85 to 95 are used [from memory]."""
 
-TRANSVERSE_WIDENING = {1: 1.3, 2: 1.3}
-"""[1] by charge: measured angles of H and He are 20 to 40 % wider than Goldhaber's; middle taken [assumed]."""
+TRANSVERSE_WIDENING = {1: 1.3, 2: 1.2}
+"""[1] by charge: measured angles of H and He are 20 to 40 % wider than Goldhaber's [assumed]."""
 
 VELOCITY_LOSS = {6: 0.0, 5: 0.0, 4: 0.005, 3: 0.01, 2: 0.02}
 """[1] relative loss of velocity of a fragment, by charge; section C5 of the reference."""
@@ -22,12 +22,18 @@ VELOCITY_LOSS = {6: 0.0, 5: 0.0, 4: 0.005, 3: 0.01, 2: 0.02}
 HYDROGEN_ENERGY_LOSS = 0.07
 """[1] relative loss of energy per nucleon of hydrogen fragments; 6 to 8 % in section C5."""
 
-KNOCKED_PROTON = (0.60, 0.45, 0.25)
-"""A proton's reaction: number of fast protons, their part of the energy, projected angle [rad; assumed]."""
+KNOCKED_ENERGY, KNOCKED_SPREAD, KNOCKED_ANGLE = 0.45, 0.15, 0.25
+"""Protons knocked out of the target: mean and spread of the energy per energy of the parent, projected angle [rad].
+The mean is that of section C4 for the reactions of protons; the others are assumed."""
+
+PROTON_SURVIVAL = 0.60
+"""Fast protons after the reaction of a proton; section C4."""
 
 HYDROGEN_SHARES = {"1H": 0.62, "2H": 0.27, "3H": 0.11}
-FAST_TARGET_PROTONS = 0.6
-"""Protons per 12C reaction that come from the target; section C4."""
+TARGET_PROTONS = {"12C": 0.6, "4He": 0.4}
+"""Fast protons per reaction that come from the target; section C4. They leave like the protons of a proton's
+reaction. With the velocity of the beam, as one reading of C4 has it, the fragments of a 12C reaction would
+hold 11.6 of its 12 nucleons and leave none to the neutrons; so it is 11.0."""
 
 CARBON_CHILDREN = {
     "11C": 0.088, "10C": 0.012, "11B": 0.11, "10B": 0.055, "10Be": 0.010, "9Be": 0.023, "7Be": 0.032,
@@ -36,7 +42,16 @@ CARBON_CHILDREN = {
 """Per 12C reaction on water, 80 to 430 MeV/u; section C4, upper values of lithium."""
 
 SECONDARY_CHILDREN = {
-    "11C": {"10C": 0.02, "10B": 0.17, "9Be": 0.03, "7Be": 0.04, "7Li": 0.05, "6Li": 0.06, "4He": 0.75, "3He": 0.25},
+    "11C": {
+        "10C": 0.02,
+        "10B": 0.17,
+        "9Be": 0.03,
+        "7Be": 0.04,
+        "7Li": 0.05,
+        "6Li": 0.06,
+        "4He": 0.75,
+        "3He": 0.25,
+    },
     "10C": {"9Be": 0.05, "7Be": 0.05, "7Li": 0.05, "6Li": 0.06, "4He": 0.75, "3He": 0.25},
     "11B": {"10Be": 0.02, "9Be": 0.04, "7Be": 0.04, "7Li": 0.055, "6Li": 0.055, "4He": 0.74, "3He": 0.21},
     "10B": {"9Be": 0.05, "7Be": 0.05, "7Li": 0.055, "6Li": 0.055, "4He": 0.74, "3He": 0.21},
@@ -45,7 +60,7 @@ SECONDARY_CHILDREN = {
     "7Be": {"6Li": 0.10, "4He": 0.86, "3He": 0.24},
     "7Li": {"4He": 0.62, "3He": 0.18},
     "6Li": {"4He": 0.62, "3He": 0.18},
-    "4He": {"3He": 0.25, "3H": 0.17, "2H": 0.35, "1H": 1.15},
+    "4He": {"3He": 0.25, "3H": 0.17, "2H": 0.35, "1H": 0.75},
     "3He": {"2H": 0.40, "1H": 1.40},
     "3H": {"2H": 0.30, "1H": 0.90},
     "2H": {"1H": 1.10},
@@ -60,48 +75,55 @@ class Child:
 
     name: str
     number: float
+    from_target: bool = False
 
 
 def children(parent: str) -> tuple[Child, ...]:
     """List what a reaction of an ion makes; from lithium on, the charge of the parent is kept."""
     if parent == "1H":
-        return (Child(name="1H", number=KNOCKED_PROTON[0]),)
-    heavy = CARBON_CHILDREN if parent == "12C" else SECONDARY_CHILDREN[parent]
-    made = dict(heavy)
-    ion = species_of(parent)
-    if ion.charge > 2:
-        extra = FAST_TARGET_PROTONS if parent == "12C" else 0.0
-        left = ion.charge + extra - sum(number * species_of(name).charge for name, number in heavy.items())
-        made |= {name: share * left for name, share in HYDROGEN_SHARES.items()}
-    return tuple(Child(name=name, number=number) for name, number in made.items())
+        return (Child(name="1H", number=PROTON_SURVIVAL, from_target=True),)
+    made = dict(CARBON_CHILDREN if parent == "12C" else SECONDARY_CHILDREN[parent])
+    target = TARGET_PROTONS.get(parent, 0.0)
+    charge = species_of(parent).charge
+    if charge > 2:
+        hydrogen = charge + target - sum(number * species_of(name).charge for name, number in made.items())
+        made |= {name: share * hydrogen for name, share in HYDROGEN_SHARES.items()}
+        made["1H"] -= target
+    knocked = (Child(name="1H", number=target, from_target=True),) if target else ()
+    return tuple(Child(name=name, number=number) for name, number in made.items()) + knocked
 
 
-def birth_energy(parent: Species, child: Species, energy: Floats) -> Floats:
+def birth_energy(parent: Species, child: Child, energy: Floats) -> Floats:
     """Compute the mean energy [MeV/u] of a fragment from that of its parent [MeV/u]."""
-    if parent.mass_number == 1:
-        return energy * KNOCKED_PROTON[1]
-    if child.charge == 1:
+    charge = species_of(child.name).charge
+    if child.from_target:
+        return energy * KNOCKED_ENERGY
+    if charge == 1:
         return energy * (1.0 - HYDROGEN_ENERGY_LOSS)
     beta2, _, _ = relativistic(energy, ATOMIC_MASS_MEV)
-    slower = beta2 * (1.0 - VELOCITY_LOSS[child.charge]) ** 2
-    # gamma - 1 = beta2 gamma / (1 + 1 / gamma), without the difference of two numbers near one
+    slower = beta2 * (1.0 - VELOCITY_LOSS[charge]) ** 2
+    # gamma - 1 without the difference of two numbers near one
     root = np.sqrt(1.0 - slower)
     return np.asarray(ATOMIC_MASS_MEV * slower / (root * (1.0 + root)))
 
 
-def energy_spread(parent: Species, child: Species, energy: Floats) -> Floats:
+def energy_spread(parent: Species, child: Child, energy: Floats) -> Floats:
     """Compute the Goldhaber spread [MeV/u, one sigma] of a fragment: gamma beta sigma_p / A."""
+    if child.from_target:
+        return energy * KNOCKED_SPREAD
+    made = species_of(child.name)
     _, _, beta_gamma = relativistic(energy, ATOMIC_MASS_MEV)
-    return beta_gamma * _momentum_width(parent, child) / child.mass_number
+    return beta_gamma * _momentum_width(parent, made) / made.mass_number
 
 
-def birth_angle(parent: Species, child: Species, energy: Floats) -> Floats:
+def birth_angle(parent: Species, child: Child, energy: Floats) -> Floats:
     """Compute the projected angle [rad, one sigma] of a fragment: sigma_p / (A p_u), widened for H and He."""
-    if parent.mass_number == 1:
-        return np.full_like(energy, KNOCKED_PROTON[2])
+    if child.from_target:
+        return np.full_like(energy, KNOCKED_ANGLE)
+    made = species_of(child.name)
     _, _, beta_gamma = relativistic(energy, ATOMIC_MASS_MEV)
-    width = TRANSVERSE_WIDENING.get(child.charge, 1.0) * _momentum_width(parent, child)
-    return np.minimum(width / (child.mass_number * beta_gamma * ATOMIC_MASS_MEV), KNOCKED_PROTON[2])
+    width = TRANSVERSE_WIDENING.get(made.charge, 1.0) * _momentum_width(parent, made)
+    return np.minimum(width / (made.mass_number * beta_gamma * ATOMIC_MASS_MEV), KNOCKED_ANGLE)
 
 
 def _momentum_width(parent: Species, child: Species) -> float:

@@ -59,7 +59,9 @@ def species_of(name: str) -> Species:
     """
     match = re.fullmatch(r"(\d{1,2})([A-Z][a-z]?)", name)
     if match is None or match[2] not in ELEMENTS:
-        raise InputError(f"species: expected a name such as 12C, 4He or 1H, up to {ELEMENTS[-1]}, got {name!r}")
+        raise InputError(
+            f"species: expected a name such as 12C, 4He or 1H, up to {ELEMENTS[-1]}, got {name!r}"
+        )
     charge, mass_number = ELEMENTS.index(match[2]) + 1, int(match[1])
     if not charge <= mass_number <= 3 * charge:
         raise InputError(f"species: expected a mass number from {charge} to {3 * charge}, got {name!r}")

@@ -156,7 +156,9 @@ def _bethe(ion: Species, energy: NDArray[np.float64], i_value_ev: float) -> NDAr
     charge = effective_charge(ion.charge, beta)
     transfer = maximum_transfer(ion, gamma)
     squared = 2.0 * ELECTRON_MASS_MEV * beta_gamma**2 * transfer / (i_value_ev * 1e-6) ** 2
-    number = 0.5 * np.log(squared) - beta2 - _shell(beta_gamma, i_value_ev) - _density_effect(beta_gamma) / 2.0
+    number = (
+        0.5 * np.log(squared) - beta2 - _shell(beta_gamma, i_value_ev) - _density_effect(beta_gamma) / 2.0
+    )
     mott = 0.5 * np.pi * charge * FINE_STRUCTURE * beta
     corrected = number * (1.0 + _barkas(charge, beta_gamma)) + _bloch(ion.charge, beta) + mott
     return BETHE_K * WATER_Z_OVER_A * charge**2 / beta2 * corrected

@@ -163,8 +163,8 @@ def _add_branches(
     weights = weights / weights.sum()
     for child in children(ion.name):
         made = species_of(child.name)
-        mean, spread = birth_energy(ion, made, energy), energy_spread(ion, made, energy)
-        angle = birth_angle(ion, made, energy) ** 2
+        mean, spread = birth_energy(ion, child, energy), energy_spread(ion, child, energy)
+        angle = birth_angle(ion, child, energy) ** 2
         index = TRANSPORTED.index(child.name)
         for node, weight in zip(nodes, weights, strict=True):
             at = np.maximum(mean + node * spread, 0.05 * mean)

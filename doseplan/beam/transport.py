@@ -31,7 +31,9 @@ DEFAULT_MOMENTUM_SPREAD = 0.0005
 FRAGMENT_STEP_MM = 1.0
 """Step of the fragments, to the nearest whole number of steps of the primary ion."""
 
-TAIL_MM = 60.0
+TAIL_MM, TAIL_SHARE = 60.0, 0.15
+"""[mm], [1] the result ends this far, and this part of the range, behind the range."""
+
 THRESHOLD = 1e-10
 """Fewer reactions per primary ion, step and group of cells make no fragments: section G5 of the reference."""
 
@@ -62,7 +64,7 @@ def transport(
     step_mm, fragment_step_mm : float [mm]
         Step of depth of the primary ions, which is the step of the result, and of the fragments.
     depth_mm : float, optional [mm]
-        Last depth; 60 mm behind the range of the highest energy by default.
+        Last depth; 60 mm and 15 % of the range behind that of the highest energy by default.
     momentum_spread : float
         One sigma of dp/p of the beam.
     ripple_filter_mm : float [mm]
@@ -102,7 +104,7 @@ def transport(
             i_value_ev=i_value_ev,
         )
     csda = range_in_water("12C", energies, i_value_ev=i_value_ev)
-    last = float(csda.max()) / MM + TAIL_MM if depth_mm is None else depth_mm
+    last = (1.0 + TAIL_SHARE) * float(csda.max()) / MM + TAIL_MM if depth_mm is None else depth_mm
     coarse = max(int(np.ceil(last / (step_mm * tables.ratio) - 1e-9)), 1)
     sigma = [_range_sigma(value, momentum_spread, i_value_ev) for value in energies]
     start = np.array(
@@ -178,9 +180,10 @@ def _start(centre: float, sigma: float, ripple: float, tables: Tables) -> Floats
     """Share the primary ions among cells: a Gaussian, folded with a uniform thickness from 0 to `ripple`."""
     edges = np.arange(tables.primary.survival.size + 1) * tables.step
     if ripple > 1e-9:
-        below = (_integrated_normal((edges + ripple - centre) / sigma) - _integrated_normal((edges - centre) / sigma)) * (
-            sigma / ripple
-        )
+        below = (
+            _integrated_normal((edges + ripple - centre) / sigma)
+            - _integrated_normal((edges - centre) / sigma)
+        ) * (sigma / ripple)
     else:
         below = ndtr((edges - centre) / sigma)
     return np.asarray(np.diff(below))

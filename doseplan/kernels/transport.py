@@ -33,7 +33,9 @@ def _deposit(state, weight, end, step, deposited, spread, angle, fluence):
 
 
 @njit(cache=True, error_model="numpy")
-def _give_birth(state, end, step, parent, group, lost, branch_start, branch_child, branch_number, position, angle):
+def _give_birth(
+    state, end, step, parent, group, lost, branch_start, branch_child, branch_number, position, angle
+):
     """Put the fragments of `lost` reactions of one group of parent cells where they will stop."""
     for branch in range(branch_start[parent], branch_start[parent + 1]):
         child = branch_child[branch]
@@ -57,7 +59,9 @@ def _give_birth(state, end, step, parent, group, lost, branch_start, branch_chil
 
 
 @njit(cache=True, error_model="numpy")
-def _react(state, end, step, survival, middle_energy, born_energy, group_size, threshold, branches, reactions):
+def _react(
+    state, end, step, survival, middle_energy, born_energy, group_size, threshold, branches, reactions
+):
     """Let fragments react, the lightest first, so that no fragment reacts in the step of its birth.
 
     Returns the kinetic energy [MeV] that the reactions take out of the beam.
@@ -81,7 +85,17 @@ def _react(state, end, step, survival, middle_energy, born_energy, group_size, t
             gone -= lost[0] * born_energy[species, group]
             if lost[0] > threshold:
                 _give_birth(
-                    state, end, step, species, group, lost, branch_start, branch_child, branch_number, position, angle
+                    state,
+                    end,
+                    step,
+                    species,
+                    group,
+                    lost,
+                    branch_start,
+                    branch_child,
+                    branch_number,
+                    position,
+                    angle,
                 )
     return gone
 
