@@ -1,6 +1,7 @@
 """From particle spectra to RBE-weighted dose."""
 
 from doseplan.biology.nirs import (
+    ASSUMPTIONS,
     nirs_dose,
     nirs_effect,
     nirs_effect_limit,
@@ -10,6 +11,7 @@ from doseplan.biology.nirs import (
 )
 
 __all__ = [
+    "ASSUMPTIONS",
     "nirs_dose",
     "nirs_effect",
     "nirs_effect_limit",

@@ -171,6 +171,8 @@ def _target(points: Points, prescription_gye: float) -> Metrics:
         "volume_cm3": volume,
         **metrics,
         "mean_gye": float(points.rbe @ points.volume) / volume,
+        "mean_absorbed_gy": float(points.absorbed @ points.volume) / volume,
+        "mean_let_d_kev_um": _mean(points.let_d, points.volume * points.absorbed),
         "coldest_cm3": _coldest(points),
     }
 

@@ -67,6 +67,11 @@ def test_absorbed_dose_and_let_stand_beside_every_dose(case, arm_samples, phanto
             # means within 1 % of the dose: symmetric inside the ramp, cut off by at most that 1 % at its ends
             assert part[f"{name}_absorbed_gy"] == pytest.approx(part[key] / 2.0, rel=0.011)
             assert part[f"{name}_let_d_kev_um"] == pytest.approx(part[key] + 10.0, rel=0.011)
+    tumour = arm["tumour"]
+    assert tumour["mean_gye"] == pytest.approx(62.0)
+    assert tumour["mean_absorbed_gy"] == pytest.approx(31.0)
+    # LET is weighted with dose: 10 + mean(dose^2) / mean(dose) of a ramp of 12 about 62
+    assert tumour["mean_let_d_kev_um"] == pytest.approx(10.0 + (62.0**2 + 12.0) / 62.0, rel=1e-6)
 
 
 def test_cord_maximum_and_hottest_volumes(case, arm_samples, phantom_of) -> None:

@@ -34,7 +34,7 @@ def test_cord_limits_of_radiosurgery_are_equal(total: float, fractions: int, exp
 
 
 def test_a_printed_conversion_is_met() -> None:
-    # doi:10.1186/s12885-021-08473-5, table 3, prints 45.3 for 45 Gy(RBE) in 22 fractions; the formula gives 45.5
+    # doi:10.1186/s12885-021-08473-5, table 3, prints 45.3 for 45 Gy(RBE) in 22 fractions; the formula 45.5
     assert eqd2(45.0, fractions=22, alpha_beta=2.0) == pytest.approx(45.3, abs=0.25)
 
 
