@@ -17,15 +17,15 @@ ALPHA_REFERENCE = 0.764
 (2015) 3271, doi:10.1088/0031-9155/60/8/3271. Its quadratic coefficient is that of `HSG`."""
 
 CLINICAL_FACTOR = 2.41
-"""[1] from carbon-equivalent to clinical dose, as in the RBE actor of OpenGATE 10; refitted as 2.40 for another
-planning system in doi:10.1186/s13014-023-02267-8."""
+"""[1] from carbon-equivalent to clinical dose, as in the RBE actor of OpenGATE 10; refitted as 2.40 for
+another planning system in doi:10.1186/s13014-023-02267-8."""
 
 RBE_MODEL = "NIRS modified MKM (HSG, Inaniwa 2010; F 2.41)"
 SCALE = "NIRS"
 
 ASSUMPTIONS = (
-    "GyE is the clinical dose of the NIRS scale, not photon gray: one set of HSG-cell constants and the factor "
-    f"{CLINICAL_FACTOR:g} serve every tissue, the cord too",
+    "GyE is the clinical dose of the NIRS scale, not photon gray: one set of HSG-cell constants and the "
+    f"factor {CLINICAL_FACTOR:g} serve every tissue, the cord too",
     "every fraction gets the same dose, and all fields of a fraction act together",
 )
 
