@@ -10,17 +10,17 @@ from doseplan.messages import InputError
 Floats = NDArray[np.float64]
 
 TARGETS = {
-    "H": (1, 1), "He": (2, 4), "Li": (3, 7), "Be": (4, 9), "B": (5, 11), "C": (6, 12), "N": (7, 14), "O": (8, 16),
-    "Na": (11, 23), "Mg": (12, 24), "Al": (13, 27), "P": (15, 31), "S": (16, 32), "Cl": (17, 35), "K": (19, 39),
-    "Ca": (20, 40), "Ti": (22, 48), "Fe": (26, 56),
+    "H": (1, 1), "He": (2, 4), "Li": (3, 7), "Be": (4, 9), "B": (5, 11), "C": (6, 12), "N": (7, 14),
+    "O": (8, 16), "Na": (11, 23), "Mg": (12, 24), "Al": (13, 27), "P": (15, 31), "S": (16, 32),
+    "Cl": (17, 35), "K": (19, 39), "Ca": (20, 40), "Ti": (22, 48), "Fe": (26, 56),
 }  # fmt: skip
 """Charge and mass number of the most abundant isotope."""
 
 RMS_RADIUS = {
-    (1, 1): 0.85, (1, 2): 2.10, (1, 3): 1.98, (2, 3): 1.98, (2, 4): 1.67, (3, 7): 2.50, (4, 9): 2.50, (5, 11): 2.37,
-    (6, 12): 2.47, (7, 14): 2.54, (8, 16): 2.73,
+    (1, 1): 0.85, (1, 2): 2.10, (1, 3): 1.98, (2, 3): 1.98, (2, 4): 1.67, (3, 7): 2.50, (4, 9): 2.50,
+    (5, 11): 2.37, (6, 12): 2.47, (7, 14): 2.54, (8, 16): 2.73,
 }  # fmt: skip
-"""[fm] root mean square nuclear radii, as in the Geant4 10.3 code [from memory]; others 0.84 A^(1/3) + 0.55."""
+"""[fm] root mean square nuclear radii, as in Geant4 10.3 [from memory]; others 0.84 A^(1/3) + 0.55."""
 
 CALIBRATION_ENERGY = (32.0, 40.0, 56.0, 70.0, 86.0, 118.0, 140.0, 157.0, 195.0, 250.0, 275.0, 325.0)
 CALIBRATION_FACTOR = (0.955, 0.963, 0.977, 0.999, 1.011, 0.995, 0.968, 0.938, 0.918, 0.910, 0.904, 0.896)
@@ -72,9 +72,9 @@ def reaction_cross_section(
 
     Notes
     -----
-    12C on nuclei: Tripathi's formula (NASA TP-3621, 1997) times a calibration to the 12C + 12C data of Takechi;
-    12C on hydrogen and protons on nuclei: Tripathi with D = 2.05. Other ions: 12C scaled by the squared sum
-    of the radii A^(1/3), on hydrogen by A^0.7.
+    12C on nuclei: Tripathi's formula (NASA TP-3621, 1997) times a calibration to the 12C + 12C data of
+    Takechi; 12C on hydrogen and protons on nuclei: Tripathi with D = 2.05. Other ions: 12C scaled by
+    the squared sum of the radii A^(1/3), on hydrogen by A^0.7.
     """
     ion, values = species_of(species), checked_energy(energy)
     if ion.mass_number > 12:
@@ -111,15 +111,15 @@ def _on_element(ion: Species, energy: Floats, target: str) -> Floats:
         return _tripathi((1, 1), (number, mass), energy, transparency=2.05)
     if number == 1:
         carbon = HYDROGEN_INELASTIC * _tripathi((1, 1), (6, 12), energy, transparency=2.05)
-        return carbon * (ion.mass_number / 12.0) ** 0.7
+        return np.asarray(carbon * (ion.mass_number / 12.0) ** 0.7)
     calibration = np.interp(energy, CALIBRATION_ENERGY, CALIBRATION_FACTOR)
     carbon = calibration * _tripathi((6, 12), (number, mass), energy, transparency=1.75)
     radii = (np.cbrt(ion.mass_number) + np.cbrt(mass)) / (np.cbrt(12.0) + np.cbrt(mass))
-    return carbon * radii**2 * (LIGHT_ION_FACTOR if ion.mass_number <= 4 else 1.0)
+    return np.asarray(carbon * radii**2 * (LIGHT_ION_FACTOR if ion.mass_number <= 4 else 1.0))
 
 
 def _radius(nucleus: tuple[int, int]) -> float:
-    return 1.29 * RMS_RADIUS.get(nucleus, 0.84 * nucleus[1] ** (1.0 / 3.0) + 0.55)
+    return 1.29 * RMS_RADIUS.get(nucleus, 0.84 * float(nucleus[1]) ** (1.0 / 3.0) + 0.55)
 
 
 def _tripathi(
@@ -127,7 +127,7 @@ def _tripathi(
 ) -> Floats:
     """Compute Tripathi's reaction cross section [mb]; nuclei as (Z, A)."""
     (zp, ap), (zt, at) = projectile, target
-    a, b = ap ** (1.0 / 3.0), at ** (1.0 / 3.0)
+    a, b = float(ap) ** (1.0 / 3.0), float(at) ** (1.0 / 3.0)
     mass_p, mass_t = ap * ATOMIC_MASS_MEV, at * ATOMIC_MASS_MEV
     total = ap * energy + mass_p
     centre = np.sqrt(mass_p**2 + mass_t**2 + 2.0 * mass_t * total) - mass_p - mass_t
@@ -138,4 +138,5 @@ def _tripathi(
     growth += 0.91 * (at - 2 * zt) * zp / (at * ap)
     distance = _radius(projectile) + _radius(target) + 1.2 * (a + b) / np.cbrt(centre)
     barrier = 1.44 * zp * zt / distance
-    return 10.0 * np.pi * 1.1**2 * (a + b + growth) ** 2 * np.maximum(1.0 - barrier / centre, 0.0)
+    area = 10.0 * np.pi * 1.1**2 * (a + b + growth) ** 2
+    return np.asarray(area * np.maximum(1.0 - barrier / centre, 0.0))

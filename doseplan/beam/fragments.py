@@ -23,7 +23,7 @@ HYDROGEN_ENERGY_LOSS = 0.07
 """[1] relative loss of energy per nucleon of hydrogen fragments; 6 to 8 % in section C5."""
 
 KNOCKED_ENERGY, KNOCKED_SPREAD, KNOCKED_ANGLE = 0.45, 0.15, 0.25
-"""Protons knocked out of the target: mean and spread of the energy per energy of the parent, projected angle [rad].
+"""Protons knocked out of the target: mean and spread of the energy over that of the parent, angle [rad].
 The mean is that of section C4 for the reactions of protons; the others are assumed."""
 
 PROTON_SURVIVAL = 0.60
@@ -65,8 +65,8 @@ SECONDARY_CHILDREN = {
     "3H": {"2H": 0.30, "1H": 0.90},
     "2H": {"1H": 1.10},
 }
-"""Per reaction of a fragment. Sums by element: section C4 (rough); split into isotopes as for 12C, and the two
-light carbons like boron, both [assumed]. From lithium on, hydrogen follows from the charge."""
+"""Per reaction of a fragment. Sums by element: section C4 (rough); split into isotopes as for 12C, and the
+two light carbons like boron, both [assumed]. From lithium on, hydrogen follows from the charge."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -121,7 +121,7 @@ def range_in_water(species: str, energy: NDArray[np.float64], *, i_value_ev: flo
         raise InputError(f"energy: expected energy <= {TABLE_RANGE[1]:g} MeV/u, got {float(np.max(energy))}")
     to_range, _ = _range_table(species, i_value_ev)
     inside = np.maximum(energy, TABLE_RANGE[0])
-    return np.exp(to_range(np.log(inside))) * np.sqrt(energy / inside)
+    return np.asarray(np.exp(to_range(np.log(inside))) * np.sqrt(energy / inside))
 
 
 def energy_at_range(species: str, distance: NDArray[np.float64], *, i_value_ev: float) -> NDArray[np.float64]:
@@ -130,7 +130,7 @@ def energy_at_range(species: str, distance: NDArray[np.float64], *, i_value_ev: 
     first = float(to_energy.x[0])
     log_distance = np.log(np.maximum(distance, 1e-300))
     below = np.exp(2.0 * np.minimum(log_distance - first, 0.0))
-    return np.exp(to_energy(np.maximum(log_distance, first))) * below
+    return np.asarray(np.exp(to_energy(np.maximum(log_distance, first))) * below)
 
 
 def effective_charge(charge: int, beta: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -201,7 +201,7 @@ def _bloch(charge: int, beta: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def _joined(ion: Species, energy: NDArray[np.float64], i_value_ev: float) -> NDArray[np.float64]:
     """Join the Lindhard-Scharff branch and the Bethe logarithm of the bare ion, kept positive by 1 + x."""
-    beta2, gamma, beta_gamma = relativistic(energy, ATOMIC_MASS_MEV)
+    beta2, _, beta_gamma = relativistic(energy, ATOMIC_MASS_MEV)
     z = float(ion.charge)
     per_molecule = sum(
         count * z ** (7.0 / 6.0) * target / (z ** (2.0 / 3.0) + target ** (2.0 / 3.0)) ** 1.5
@@ -212,7 +212,7 @@ def _joined(ion: Species, energy: NDArray[np.float64], i_value_ev: float) -> NDA
     low = low * np.sqrt(beta2) / FINE_STRUCTURE
     argument = 1.0 + 2.0 * ELECTRON_MASS_MEV * 1e6 * beta_gamma**2 / i_value_ev
     high = BETHE_K * WATER_Z_OVER_A * z * z / beta2 * np.log(argument)
-    return low * high / (low + high)
+    return np.asarray(low * high / (low + high))
 
 
 @lru_cache(maxsize=256)
@@ -231,8 +231,8 @@ def _join_factor(species: str, i_value_ev: float) -> tuple[float, float]:
 def _range_table(species: str, i_value_ev: float) -> tuple[CubicSpline, CubicSpline]:
     """Integrate M dE / S on a logarithmic grid; splines of ln R over ln E and back."""
     mass = species_of(species).mass
-    decades = np.log10(TABLE_RANGE[1] / TABLE_RANGE[0])
-    edges = np.linspace(*np.log(TABLE_RANGE), round(decades * TABLE_POINTS_PER_DECADE) + 1)
+    decades = float(np.log10(TABLE_RANGE[1] / TABLE_RANGE[0]))
+    edges = np.log(np.geomspace(*TABLE_RANGE, round(decades * TABLE_POINTS_PER_DECADE) + 1))
     half = 0.5 * np.diff(edges)[:, np.newaxis]
     energy = np.exp(edges[:-1, np.newaxis] + half * (1.0 + _GAUSS_NODES))
     slowing = stopping_power_in_water(species, energy, i_value_ev=i_value_ev)

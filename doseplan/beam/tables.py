@@ -157,7 +157,9 @@ def _add_branches(
     width = int(group_size[parent])
     groups = -(-int(size[parent]) // width)
     ion = species_of(TRANSPORTED[parent])
-    centre = (np.arange(groups) + 0.5) * width * length
+    # reactions happen half-way through a step, so half a cell below the middle of the group
+    cell = np.asarray((np.arange(groups) + 0.5) * width - 0.5, dtype=np.float64)
+    centre = np.maximum(cell, 0.25) * length
     energy = energy_at_range(ion.name, centre, i_value_ev=i_value_ev)
     nodes, weights = np.polynomial.hermite_e.hermegauss(SECONDARY_NODES if parent else PRIMARY_NODES)
     weights = weights / weights.sum()
@@ -191,12 +193,12 @@ def _cells(
 ) -> Cells:
     """Compute what ions of every cell do in one step, averaged over the cell by fine quadrature."""
     ion = species_of(name)
-    edges = np.arange(size + 1) * step
+    edges = np.asarray(np.arange(size + 1) * step, dtype=np.float64)
     highest = 1.02 * float(energy_at_range(name, edges[-1:], i_value_ev=i_value_ev)[0])
     grid = np.geomspace(LOWEST_ENERGY, highest, POINTS)
     means = [_cell_means(ion, factor, grid, edges, i_value_ev) for factor in factors.values()]
     # an ion of a cell crosses the whole step; one of the first cell stops half-way on average
-    middle = np.maximum(edges[:-1], 0.25 * step)
+    middle: Floats = np.maximum(edges[:-1], 0.25 * step)
     path = np.full(size, step)
     path[0] = 0.5 * step
     energy = energy_at_range(name, middle, i_value_ev=i_value_ev)

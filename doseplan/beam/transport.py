@@ -77,10 +77,10 @@ def transport(
     Returns
     -------
     Dataset
-        Over energy, species, depth [mm]: `idd` [MeV cm2/g per primary], `idd_let` [keV/um MeV cm2/g], one curve
-        per response, `fluence` [ions per primary], `lateral_variance` [mm2] (dose-weighted, projected, without
-        the spot), `angle_variance` [rad2] (projected). Over energy: `csda` [mm], and the balance [MeV per
-        primary] `entering`, `deposited`, `escaping`, `removed` (by reactions). `reactions` per primary.
+        Over energy, species, depth [mm]: `idd` [MeV cm2/g per primary], `idd_let` [keV/um MeV cm2/g], one
+        curve per response, `fluence` [ions per primary], `lateral_variance` [mm2] (dose-weighted, projected,
+        without the spot), `angle_variance` [rad2] (projected). Over energy: `csda` [mm], and the balance [MeV
+        per primary] `entering`, `deposited`, `escaping`, `removed` (by reactions). `reactions` per primary.
 
     Raises
     ------
@@ -170,7 +170,7 @@ def _check(
 
 
 def _range_sigma(energy: float, momentum_spread: float, i_value_ev: float) -> float:
-    """Spread of the residual range [g/cm2]: straggling up to the end of the range, and the beam's momentum."""
+    """Spread of the residual range [g/cm2]: straggling up to the end, and the beam's momentum."""
     straggling = range_straggling("12C", energy, i_value_ev=i_value_ev)
     beam = momentum_range_spread("12C", energy, momentum_spread, i_value_ev=i_value_ev)
     return float(np.hypot(straggling, beam))
@@ -178,15 +178,18 @@ def _range_sigma(energy: float, momentum_spread: float, i_value_ev: float) -> fl
 
 def _start(centre: float, sigma: float, ripple: float, tables: Tables) -> Floats:
     """Share the primary ions among cells: a Gaussian, folded with a uniform thickness from 0 to `ripple`."""
-    edges = np.arange(tables.primary.survival.size + 1) * tables.step
+    edges = _grid(tables.primary.survival.size + 1, 0.0, tables.step)
     if ripple > 1e-9:
-        below = (
-            _integrated_normal((edges + ripple - centre) / sigma)
-            - _integrated_normal((edges - centre) / sigma)
-        ) * (sigma / ripple)
+        with_filter = _integrated_normal((edges + ripple - centre) / sigma)
+        below = (with_filter - _integrated_normal((edges - centre) / sigma)) * (sigma / ripple)
     else:
         below = ndtr((edges - centre) / sigma)
     return np.asarray(np.diff(below))
+
+
+def _grid(size: int, first: float, step: float) -> Floats:
+    """Count steps: (first, first + 1, ...) times the step."""
+    return np.asarray((np.arange(size) + first) * step, dtype=np.float64)
 
 
 def _integrated_normal(value: Floats) -> Floats:
@@ -200,7 +203,7 @@ def _primary_moments(centre: float, sigma: float, coarse: int, tables: Tables) -
     Ions at the mean residual range stand for all; behind their end the last value holds.
     """
     fine = coarse * tables.ratio
-    left = centre - (np.arange(fine) + 0.5) * tables.step
+    left = centre - _grid(fine, 0.5, tables.step)
     alive = left > 0.5 * sigma
     energy = energy_at_range("12C", np.maximum(left, 0.5 * sigma), i_value_ev=tables.i_value_ev)
     power = np.where(alive, scattering_power(species_of("12C"), energy, float(energy[0]) * 1.001), 0.0)
@@ -243,8 +246,8 @@ def _collect(
     """Bring primary ions and fragments onto the fine grid and name everything."""
     length = tables.step * tables.ratio
     fine, coarse = outputs["primary"].shape[2], outputs["removed"].shape[1]
-    depth = (np.arange(fine) + 0.5) * tables.step
-    at = (np.arange(coarse) + 0.5) * length
+    depth = _grid(fine, 0.5, tables.step)
+    at = _grid(coarse, 0.5, length)
     deposited = _refined(outputs["deposited"] / length, at, depth)
     deposited[:, :, 0] = outputs["primary"] / tables.step
     fluence = _refined(outputs["fluence"], at, depth)

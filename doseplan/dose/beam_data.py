@@ -30,7 +30,13 @@ LIBRARY_ENERGIES = (80.0, 430.0)
 LIBRARY_SPACING_MM = 2.5
 """Ranges of neighbouring energies differ by this, to the nearest whole number of equal steps."""
 
-LIBRARY_STEP_MM = 0.25
+LIBRARY_STEP_MM = 0.1
+"""Step of the transport."""
+
+LIBRARY_KEEP = 2
+"""Every second depth is stored: straight lines between them miss less than 0.5 % of the peak from 220 MeV/u
+on; below, they clip the sharp rim that the filter's thinnest part makes (0.8 % at 150 MeV/u)."""
+
 LIBRARY_TAIL_MM = 60.0
 RIPPLE_FILTER_MM = 3.0
 BATCH = 6
@@ -44,11 +50,11 @@ Z_STAR_ENERGIES = (0.01, 1200.0)
 PHYSICS_ASSUMPTIONS = (
     "Beam: mean excitation energy of water 78 eV (ICRU 90), water of 0.998 g/cm3.",
     "Beam: below 8 MeV/u stopping after Lindhard and Scharff times 1.25, joined with Bethe's logarithm.",
-    "Beam: numbers of fragments per reaction, their velocity losses, Goldhaber's width 90 MeV/c, widened by 1.3 for "
-    "hydrogen and 1.2 for helium; splits of secondary fragments into isotopes are assumed.",
-    "Beam: charge-changing cross sections of the lower of two measured families (90 % of the reaction cross section).",
-    "Beam: target protons leave with 45 +- 15 % of the velocity's energy at 0.25 rad; slower target fragments, "
-    "neutrons and gammas are left out (1 to 2 % of the plateau dose).",
+    "Beam: numbers of fragments per reaction, their velocity losses, Goldhaber's width 90 MeV/c, widened by "
+    "1.3 for hydrogen and 1.2 for helium; splits of secondary fragments into isotopes are assumed.",
+    "Beam: charge-changing cross sections of the lower of two measured families (90 % of all reactions).",
+    "Beam: target protons leave with 45 +- 15 % of the parent's energy per nucleon at 0.25 rad; slower "
+    "target fragments, neutrons and gammas are left out (1 to 2 % of the plateau dose).",
     "Beam: scattering length of water 46.88 g/cm2 (Gottschalk's scattering power with pv/z).",
     "Beam: one Gaussian for all fragments lighter than carbon, of their dose-weighted lateral variance.",
 )
@@ -79,9 +85,9 @@ def depth_dose(
     Returns
     -------
     Dataset
-        Over depth [mm]: `idd` [MeV cm2/g per primary], `idd_by_charge`, `fluence_by_charge` [ions per primary]
-        (charge, depth), `let_d` [keV/um], `idd_let`, `idd_z_star`, `z_star_mean` [Gy]; over component, depth:
-        `idd_by_component`, `lateral_sigma` [mm]. Attrs `r80_mm`, `peak_depth_mm`, `csda_mm`, `assumptions`.
+        Over depth [mm]: `idd` [MeV cm2/g per primary]; `idd_by_charge`, `fluence_by_charge` [ions per
+        primary] (charge, depth); `let_d` [keV/um], `idd_let`, `idd_z_star`, `z_star_mean` [Gy]; over
+        component, depth: `idd_by_component`, `lateral_sigma` [mm]. Attrs `r80_mm`, `peak_depth_mm`, `csda_mm`, `assumptions`.
 
     Raises
     ------
@@ -190,8 +196,8 @@ def component_curves(curves: xr.Dataset) -> xr.Dataset:
     Returns
     -------
     Dataset
-        `idd`, `idd_let`, `idd_z_star` and `lateral_sigma` [mm] over energy, component, depth. The variance is the
-        dose-weighted mean of the species; where a component has no dose its last spread holds.
+        `idd`, `idd_let`, `idd_z_star` and `lateral_sigma` [mm] over energy, component, depth. The variance
+        is the dose-weighted mean of the species; where a component has no dose its last spread holds.
     """
     groups = [
         [name for name in TRANSPORTED if (species_of(name).charge == 6) == carbon] for carbon in (True, False)
@@ -235,6 +241,7 @@ def _library_inputs() -> dict[str, object]:
         "energies": LIBRARY_ENERGIES,
         "spacing_mm": LIBRARY_SPACING_MM,
         "step_mm": LIBRARY_STEP_MM,
+        "keep": LIBRARY_KEEP,
         "tail_mm": LIBRARY_TAIL_MM,
         "ripple_filter_mm": RIPPLE_FILTER_MM,
         "momentum_spread": DEFAULT_MOMENTUM_SPREAD,
@@ -264,7 +271,7 @@ def _build_library(progress: Progress) -> xr.Dataset:
         )
         total = curves["idd"].sum("species").values
         depths += [distal_depth(curves["depth"].values, each, 0.8) for each in total]
-        parts.append(component_curves(curves))
+        parts.append(component_curves(curves.isel(depth=slice(None, None, LIBRARY_KEEP))))
     progress("beam library: done", 1.0)
     return _declared(xr.concat(parts, dim="energy"), np.array(depths))
 
@@ -294,8 +301,8 @@ def _beam_assumptions(momentum_spread: float, ripple_filter_mm: float) -> list[s
     lines = [f"Beam: momentum spread {100.0 * momentum_spread:g} % (one sigma)."]
     if ripple_filter_mm:
         lines.append(
-            f"Beam: ripple filter, every water-equivalent thickness from 0 to {ripple_filter_mm:g} mm equally likely; "
-            "its own scattering and reactions are left out."
+            f"Beam: ripple filter, every water-equivalent thickness from 0 to {ripple_filter_mm:g} mm "
+            "equally likely; its own scattering and reactions are left out."
         )
     return lines
 

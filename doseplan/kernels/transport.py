@@ -152,8 +152,8 @@ def transport(
 ):
     """Compute what the primary ions and their fragments do at every depth, for several beam energies.
 
-    The primary ion is followed in fine steps, fragments in coarse steps of a whole number of fine ones. An ion
-    is kept under the depth at which it will stop, counted in cells of one step, so a step costs no copy.
+    The primary ion is followed in fine steps, fragments in coarse steps of a whole number of fine ones. An
+    ion is kept under the depth at which it will stop, counted in cells of one step, so a step costs no copy.
     What a step does is the mean of the ions before and after its reactions, which happen half-way.
 
     Parameters
@@ -173,7 +173,8 @@ def transport(
     born_energy : (species, group) float64 [MeV]
         Kinetic energy of all fragments of a reaction in a group of cells.
     group_size : (species,) int64
-        Coarse cells that share the places of their fragments.
+        Coarse cells that share the places of their fragments; 1 for the primary ion, whose reactions are
+        shared between the two nearest places.
     branch_start : (species + 1,) int64
         First branch (one fragment at one velocity) of every parent, and the end.
     branch_child : (branch,) int64
@@ -205,7 +206,7 @@ def transport(
         primary = start[energy].copy()
         state = np.zeros((4, species_count, width))
         end = np.zeros(species_count, np.int64)
-        lost = np.zeros(born_energy.shape[1])
+        lost = np.zeros(born_energy.shape[1] + 1)
         born = np.zeros(4)
         primary_deposited[energy] = 0.0
         deposited[energy] = 0.0
@@ -230,7 +231,10 @@ def transport(
                     many += 0.5 * mean if cell == 0 else mean
                     for response in range(primary_weight.shape[0]):
                         primary_deposited[energy, response, place] += mean * primary_weight[response, cell]
-                    lost[cell // (ratio * group_size[0])] += react
+                    group = cell // ratio
+                    above = (cell - group * ratio) / ratio
+                    lost[group] += (1.0 - above) * react
+                    lost[group + 1] += above * react
                     gone += react * primary_middle_energy[cell]
                 primary_fluence[energy, place] = many
             _deposit(
@@ -240,7 +244,7 @@ def transport(
                 state, end, step, survival, middle_energy, born_energy, group_size, threshold, branches,
                 reactions[energy],
             )  # fmt: skip
-            for group in range(lost.size):
+            for group in range(lost.size - 1):
                 if lost[group] > 0.0:
                     reactions[energy, 0, step] += lost[group]
                     gone -= lost[group] * born_energy[0, group]
