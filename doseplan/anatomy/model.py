@@ -110,7 +110,7 @@ def _unoperated_target(
     if margin == 0.0:
         return gross
     sac = dura(case, levels, pressed=True)
-    grown = distance_shape(gross)
+    grown = distance_shape(gross, offset_mm=margin)
     skin = case.anatomy.trunk.skin.mm
 
     def shape(z: Array, y: Array, x: Array) -> Array:
@@ -130,14 +130,14 @@ def _after(
     """
     if separation_mm is None:
         return gross, spots
-    free = distance_shape(sac)
+    free = distance_shape(sac, offset_mm=separation_mm)
 
     def left(z: Array, y: Array, x: Array) -> Array:
         return common(gross.shape(z, y, x), separation_mm - free(z, y, x))
 
     residual = _left(find_surface(left, gross.box, limits, reach_mm=NEAR_MM), case, separation_mm)
     margin = case.surgery.ctv_margin_mm
-    grown = distance_shape(residual)
+    grown = distance_shape(residual, offset_mm=margin)
 
     def kept(z: Array, y: Array, x: Array) -> Array:
         return common(spots.shape(z, y, x), -free(z, y, x))

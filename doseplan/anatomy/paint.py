@@ -129,7 +129,7 @@ def _replace(canvas: Canvas, amount: Fraction, old: str, new: str) -> None:
 def _paint_trunk(canvas: Canvas, case: Case, axes: Axes) -> None:
     trunk, voxel = case.anatomy.trunk, case.grid.voxel_mm
     whole = (slice(None), slice(None), slice(None))
-    z, y, x = mesh(axes, whole)
+    _, y, x = mesh(axes, whole)
     skin = outline(case, y, x)
     for depth, name in ((0.0, "skin"), (trunk.skin.mm, "fat"), (trunk.skin.mm + trunk.fat.mm, "muscle")):
         _paint(canvas, whole, np.broadcast_to(fraction(skin + depth, voxel), canvas.rsp.shape), name)

@@ -31,10 +31,10 @@ def build_phantom(case: Case, *, separation_mm: float | None, arm: str | None = 
     Returns
     -------
     phantom : Dataset on (z, y, x)
-        rsp, density, hu, tissue; volume fractions cord, sac, gtv, target, spot_target; distance_cord,
-        distance_dura, distance_gtv, distance_target, cut at +-25 mm (dura: at least 10 mm beyond the
-        separation). Attributes: arm, separation_mm (NaN without surgery), volumes [cm3] and gaps [mm] by name,
-        target_reading, assumptions.
+        rsp, density, hu, tissue; volume fractions cord, sac, gtv, target, spot_target;
+        distance_cord, distance_dura, distance_gtv, distance_target, cut at +-25 mm (dura: at least 10 mm
+        beyond the separation). Attributes: arm, separation_mm (NaN without surgery), volumes [cm3] and gaps
+        [mm] by name, target_reading, assumptions.
     """
     if separation_mm is not None and not 0.0 <= separation_mm <= 30.0:
         raise InputError(f"{case.name}: separation_mm: expected 0 to 30 mm or none, got {separation_mm}")

@@ -32,6 +32,9 @@ NEAR_MM = 2.0
 SHELL_MM = 20.0
 """Thickness of the sampled tissue around the unoperated target."""
 
+OTHER_MM = 4.0
+"""Spacing of the samples of other tissue."""
+
 NEAR_OTHER_MM = 6.0
 """Other tissue this near to the target is all planned with, beyond it every eighth point."""
 
@@ -155,10 +158,10 @@ _EIGHTHS = np.array([[z, y, x] for z in (-0.25, 0.25) for y in (-0.25, 0.25) for
 
 
 def _other(phantom: xr.Dataset, shapes: dict[str, Shape], extent: tuple[Array, Array]) -> Group:
-    """Tissue around the unoperated target, every 4 mm; neither cord nor target nor air."""
+    """Tissue around the unoperated target, every `OTHER_MM`; neither cord nor target nor air."""
     low, high = extent
-    axes = [np.arange(math.ceil((a - SHELL_MM) / 4.0), math.floor((b + SHELL_MM) / 4.0) + 1) * 4.0
-            for a, b in zip(low, high, strict=True)]  # fmt: skip
+    first, last = np.ceil((low - SHELL_MM) / OTHER_MM), np.floor((high + SHELL_MM) / OTHER_MM)
+    axes = [np.arange(a, b + 1) * OTHER_MM for a, b in zip(first, last, strict=True)]
     mesh = np.meshgrid(*axes, indexing="ij")
     points = np.column_stack([axis.ravel() for axis in mesh])
     points = points[_covered(phantom, points)]
@@ -172,8 +175,8 @@ def _other(phantom: xr.Dataset, shapes: dict[str, Shape], extent: tuple[Array, A
     free = (_cut(phantom, "distance_cord", index) > 1.0) & (_cut(phantom, "distance_target", index) > 1.0)
     points = points[tissue & free]
     close = _cut(phantom, "distance_target", _nearest_voxels(phantom, points)) < NEAR_OTHER_MM
-    planned = close | _on_lattice(points, 8.0)
-    return _group(points, "other", 0.064, np.zeros(len(points), bool), planned)
+    planned = close | _on_lattice(points, 2.0 * OTHER_MM)
+    return _group(points, "other", OTHER_MM**3 / 1000.0, np.zeros(len(points), bool), planned)
 
 
 def _group(

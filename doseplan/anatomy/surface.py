@@ -135,7 +135,7 @@ def slope(shape: Shape, points: Array) -> tuple[Array, Array]:
     return value, gradient
 
 
-def distance(surface: Surface, points: Array) -> Array:
+def distance(surface: Surface, points: Array, *, sign: Array | None = None) -> Array:
     """Measure signed distances to a surface, negative inside, cut at +- its reach.
 
     The sign is that of the shape, which is asked inside the box only.
@@ -143,6 +143,8 @@ def distance(surface: Surface, points: Array) -> Array:
     Parameters
     ----------
     points : (point, 3) [mm], (z, y, x)
+    sign : (point,)
+        Values of the shape at the points, if they are known.
     """
     out = np.empty(len(points))
     surface_distance(
@@ -157,6 +159,8 @@ def distance(surface: Surface, points: Array) -> Array:
         out,
     )
     np.minimum(out, surface.reach_mm, out=out)
+    if sign is not None:
+        return np.copysign(out, sign)
     inside = np.all(
         [(points[:, i] > surface.box[i][0]) & (points[:, i] < surface.box[i][1]) for i in range(3)], axis=0
     )
@@ -164,12 +168,18 @@ def distance(surface: Surface, points: Array) -> Array:
     return out
 
 
-def distance_shape(surface: Surface) -> Shape:
-    """Turn the distance to a surface into a shape, to be cut, offset and joined."""
+def distance_shape(surface: Surface, *, offset_mm: float) -> Shape:
+    """Turn the distance to a surface into a shape that can be cut at `offset_mm` from it.
+
+    Where the implicit function is far from the offset its own value stands, as only the sign matters there.
+    """
+    far = 2.0 * offset_mm + 4.0
 
     def shape(z: Array, y: Array, x: Array) -> Array:
-        z, y, x = np.broadcast_arrays(z, y, x)
-        points = np.column_stack([z.ravel(), y.ravel(), x.ravel()]).astype(np.float64)
-        return distance(surface, points).reshape(z.shape)
+        value = np.array(surface.shape(z, y, x), dtype=np.float64)
+        near = np.abs(value) < far
+        points = np.column_stack([np.broadcast_to(axis, value.shape)[near] for axis in (z, y, x)])
+        value[near] = distance(surface, points, sign=value[near])
+        return value
 
     return shape

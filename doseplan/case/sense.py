@@ -107,6 +107,6 @@ def _tumour(case: Case, where: str, anatomy_where: str) -> list[str]:
     if low < z < high:
         return []
     return [
-        f"{where}: tumour.centre_z_mm: expected {low:g} < centre_z_mm < {high:g}, the extent of {anatomy_where}, "
-        f"got {z:g}"
+        f"{where}: tumour.centre_z_mm: expected {low:g} < centre_z_mm < {high:g}, "
+        f"the extent of {anatomy_where}, got {z:g}"
     ]

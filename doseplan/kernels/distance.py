@@ -6,6 +6,10 @@ import numpy as np
 from numba import njit, prange
 
 
+ALLOWANCE = 0.5
+"""A search starts at every point that is at most this part of the node spacing further than the nearest start."""
+
+
 @njit(cache=True, error_model="numpy")
 def _offer(points, point, z, y, x, nearest, squared):
     """Keep the point in the node if it is nearer than the one kept so far; lattice units."""
@@ -84,12 +88,29 @@ def _walk(points, neighbours, point, pz, py, px):
             return point, best
 
 
+@njit(cache=True, error_model="numpy")
+def _kept(nearest, z0, y0, x0, corner):
+    """Look up the point of one of the eight nodes around a position."""
+    nz, ny, nx = nearest.shape
+    z = min(z0 + (corner & 1), nz - 1)
+    y = min(y0 + ((corner & 2) >> 1), ny - 1)
+    x = min(x0 + ((corner & 4) >> 2), nx - 1)
+    return nearest[z, y, x]
+
+
+@njit(cache=True, error_model="numpy")
+def _squared(points, point, pz, py, px):
+    """Square the distance from a position to a surface point."""
+    dz, dy, dx = pz - points[point, 0], py - points[point, 1], px - points[point, 2]
+    return dz * dz + dy * dy + dx * dx
+
+
 @njit(parallel=True, cache=True, error_model="numpy")
 def surface_distance(position, points, normals, neighbours, nearest, origin, spacing, tolerance, out):
     """Measure the distance of positions to a surface.
 
-    The search starts at the nearest of the points kept in the eight nodes around a position and walks on over
-    the surface. The
+    The search starts at those points kept in the eight nodes around a position that are about as near as the
+    nearest of them, and walks on over the surface. The
     distance to the tangent plane of the nearest point counts as long as the foot lies within `tolerance` of
     the point; further out (beyond an edge) the distance to the point itself takes over.
 
@@ -118,23 +139,25 @@ def surface_distance(position, points, normals, neighbours, nearest, origin, spa
         z0 = min(max(math.floor((pz - origin[0]) / spacing), 0), nz - 1)
         y0 = min(max(math.floor((py - origin[1]) / spacing), 0), ny - 1)
         x0 = min(max(math.floor((px - origin[2]) / spacing), 0), nx - 1)
-        best = np.inf
-        start = -1
+        first = np.inf
         for corner in range(8):
-            z = min(z0 + (corner & 1), nz - 1)
-            y = min(y0 + ((corner & 2) >> 1), ny - 1)
-            x = min(x0 + ((corner & 4) >> 2), nx - 1)
-            point = nearest[z, y, x]
-            if point >= 0 and point != start:
-                dz, dy, dx = pz - points[point, 0], py - points[point, 1], px - points[point, 2]
-                squared = dz * dz + dy * dy + dx * dx
-                if squared < best:
-                    best = squared
-                    start = point
-        if start < 0:
+            point = _kept(nearest, z0, y0, x0, corner)
+            if point >= 0:
+                first = min(first, _squared(points, point, pz, py, px))
+        limit = (math.sqrt(first) + ALLOWANCE * spacing) ** 2
+        best = np.inf
+        found = -1
+        for corner in range(8):
+            point = _kept(nearest, z0, y0, x0, corner)
+            if point < 0 or point == found or _squared(points, point, pz, py, px) > limit:
+                continue
+            point, squared = _walk(points, neighbours, point, pz, py, px)
+            if squared < best:
+                best = squared
+                found = point
+        if found < 0:
             out[row] = np.inf
             continue
-        found, best = _walk(points, neighbours, start, pz, py, px)
         along = (
             (pz - points[found, 0]) * normals[found, 0]
             + (py - points[found, 1]) * normals[found, 1]

@@ -1,0 +1,35 @@
+"""Phantoms that are costly to build and read by many tests."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import xarray as xr
+
+from doseplan.anatomy import build_phantom
+from doseplan.case import Case, bundled_cases, load_case
+
+
+@pytest.fixture(scope="session")
+def case() -> Case:
+    """The bundled case on the part of the trunk around the spine."""
+    whole = load_case(bundled_cases()["t11_t12_mpnst"])
+    return replace(whole, grid=replace(whole.grid, x_mm=(-75.0, 75.0), y_mm=(-65.0, 65.0)))
+
+
+@pytest.fixture(scope="session")
+def changed(case: Case) -> Callable[..., Case]:
+    """Exchange keys of one table of the case: `changed("tumour", side="right")`."""
+
+    def change(table: str, **keys: Any) -> Case:
+        return replace(case, **{table: replace(getattr(case, table), **keys)})
+
+    return change
+
+
+@pytest.fixture(scope="session")
+def arms(case: Case) -> dict[str, xr.Dataset]:
+    """The three arms of the bundled case."""
+    found = [build_phantom(case, separation_mm=separation) for separation in (None, 0.0, 3.0)]
+    return {phantom.attrs["arm"]: phantom for phantom in found}
