@@ -40,16 +40,16 @@ def build_phantom(case: Case, *, separation_mm: float | None, arm: str | None = 
         raise InputError(f"{case.name}: separation_mm: expected 0 to 30 mm or none, got {separation_mm}")
     model = model_arm(case, separation_mm=separation_mm)
     voxel = case.grid.voxel_mm
+    surfaces = {"gtv": model.residual, "target": model.target, "cord": model.cord, "dura": model.dura}
     distances = {
-        "distance_cord": _voxel_distance(model.cord, model.axes),
-        "distance_dura": _voxel_distance(model.dura, model.axes),
-        "distance_gtv": _voxel_distance(model.residual, model.axes),
-        "distance_target": _voxel_distance(model.target, model.axes),
+        f"distance_{name}": _voxel_distance(surface, model.axes) for name, surface in surfaces.items()
     }
-    gross, spot_target, gtv, target, cord, sac = (
-        volume_fraction(surface, model.axes, voxel)
-        for surface in (model.gross, model.spot_target, model.residual, model.target, model.cord, model.dura)
+    gtv, target, cord, sac = (
+        volume_fraction(surface, model.axes, voxel, distances[f"distance_{name}"])
+        for name, surface in surfaces.items()
     )
+    gross = gtv if model.gross is model.residual else volume_fraction(model.gross, model.axes, voxel)
+    spot_target = volume_fraction(model.spot_target, model.axes, voxel)
     fractions = {
         "cord": np.minimum(cord, sac),
         "sac": sac,
@@ -81,19 +81,26 @@ def _voxel_distance(surface: Surface, axes: Axes) -> NDArray[np.float32]:
     return out
 
 
-def volume_fraction(surface: Surface, axes: Axes, voxel_mm: float) -> NDArray[np.float32]:
+def volume_fraction(
+    surface: Surface, axes: Axes, voxel_mm: float, away: NDArray[np.float32] | None = None
+) -> NDArray[np.float32]:
     """Volume fractions of all voxels (z, y, x) inside a surface.
 
     Voxels at the surface are split into cells of at most `CELL_MM`, so that volumes don't depend on the
     voxel size.
+
+    Parameters
+    ----------
+    away : (z, y, x) [mm]
+        Distances of the voxel centres, if they are known.
     """
     out = np.zeros([len(axis) for axis in axes], np.float32)
     part = inside(axes, surface.box, voxel_mm)
     z, y, x = np.meshgrid(*(axis[cut] for axis, cut in zip(axes, part, strict=True)), indexing="ij")
     points = np.column_stack([z.ravel(), y.ravel(), x.ravel()])
-    away = distance(surface, points)
-    filled = fraction(away, voxel_mm)
-    cut = np.abs(away) < 0.9 * voxel_mm
+    near = distance(surface, points) if away is None else away[part].ravel()
+    filled = fraction(near, voxel_mm)
+    cut = np.abs(near) < 0.9 * voxel_mm
     splits = math.ceil(voxel_mm / CELL_MM)
     parts = (np.arange(splits) - (splits - 1) / 2) * voxel_mm / splits
     offsets = np.stack(np.meshgrid(parts, parts, parts, indexing="ij"), axis=-1).reshape(-1, 3)

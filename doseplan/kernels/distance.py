@@ -5,9 +5,9 @@ import math
 import numpy as np
 from numba import njit, prange
 
-
 ALLOWANCE = 0.5
-"""A search starts at every point that is at most this part of the node spacing further than the nearest start."""
+"""A search starts at each point at most this part of the node spacing further than the nearest start; further
+out it may be less, as a wrong start then costs less."""
 
 
 @njit(cache=True, error_model="numpy")
@@ -144,7 +144,8 @@ def surface_distance(position, points, normals, neighbours, nearest, origin, spa
             point = _kept(nearest, z0, y0, x0, corner)
             if point >= 0:
                 first = min(first, _squared(points, point, pz, py, px))
-        limit = (math.sqrt(first) + ALLOWANCE * spacing) ** 2
+        nearby = math.sqrt(first)
+        limit = (nearby + ALLOWANCE * spacing * min(1.0, 2.0 * spacing / max(nearby, spacing))) ** 2
         best = np.inf
         found = -1
         for corner in range(8):
