@@ -119,7 +119,7 @@ def _on_element(ion: Species, energy: Floats, target: str) -> Floats:
 
 
 def _radius(nucleus: tuple[int, int]) -> float:
-    return 1.29 * RMS_RADIUS.get(nucleus, 0.84 * float(nucleus[1]) ** (1.0 / 3.0) + 0.55)
+    return 1.29 * RMS_RADIUS.get(nucleus, 0.84 * float(np.cbrt(nucleus[1])) + 0.55)
 
 
 def _tripathi(

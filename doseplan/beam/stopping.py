@@ -135,7 +135,7 @@ def energy_at_range(species: str, distance: NDArray[np.float64], *, i_value_ev: 
 
 def effective_charge(charge: int, beta: NDArray[np.float64]) -> NDArray[np.float64]:
     """Compute the mean charge of an ion in matter, z (1 - exp(-125 beta z^(-2/3))); Barkas 1963."""
-    return charge * -np.expm1(-125.0 * beta * charge ** (-2.0 / 3.0))
+    return np.asarray(-charge * np.expm1(-125.0 * beta * float(charge) ** (-2.0 / 3.0)))
 
 
 def maximum_transfer(ion: Species, gamma: NDArray[np.float64]) -> NDArray[np.float64]:

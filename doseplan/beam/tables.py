@@ -20,8 +20,9 @@ Factor = Callable[[str, Floats], Floats]
 KEV_PER_UM = 0.1
 """[keV/um per MeV cm2/g] in water of 1 g/cm3."""
 
-PRIMARY_NODES, SECONDARY_NODES = 7, 3
-"""Gauss-Hermite points of the velocity spread, for fragments of the primary ion and of fragments."""
+PRIMARY_NODES, SECONDARY_NODES = 29, 3
+"""Points of the velocity spread. Fragments of the primary ion: equal steps from -3.5 to 3.5 sigma, so close
+that the ends of the points' ranges leave no edges; fragments of fragments: Gauss-Hermite."""
 
 SECONDARY_GROUP_MM = 4.0
 """Residual ranges of a fragment this close share the places of their fragments."""
@@ -161,8 +162,7 @@ def _add_branches(
     cell = np.asarray((np.arange(groups) + 0.5) * width - 0.5, dtype=np.float64)
     centre = np.maximum(cell, 0.25) * length
     energy = energy_at_range(ion.name, centre, i_value_ev=i_value_ev)
-    nodes, weights = np.polynomial.hermite_e.hermegauss(SECONDARY_NODES if parent else PRIMARY_NODES)
-    weights = weights / weights.sum()
+    nodes, weights = _spread_points(parent == 0)
     for child in children(ion.name):
         made = species_of(child.name)
         mean, spread = birth_energy(ion, child, energy), energy_spread(ion, child, energy)
@@ -178,6 +178,17 @@ def _add_branches(
             branches.position.append(position)
             branches.angle.append(angle)
             branches.energy.append(at * made.mass)
+
+
+def _spread_points(primary: bool) -> tuple[Floats, Floats]:
+    """Give points [sigma] and weights that stand for a Gaussian of unit variance."""
+    if not primary:
+        nodes, weights = np.polynomial.hermite_e.hermegauss(SECONDARY_NODES)
+        return nodes, weights / weights.sum()
+    nodes = np.linspace(-3.5, 3.5, PRIMARY_NODES)
+    weights = np.exp(-0.5 * nodes**2)
+    weights /= weights.sum()
+    return nodes / np.sqrt(weights @ nodes**2), weights
 
 
 def _born_energy(branches: _Branches, parents: int, groups: int) -> Floats:

@@ -28,7 +28,7 @@ LOWEST, HIGHEST = 50.0, 430.0
 DEFAULT_MOMENTUM_SPREAD = 0.0005
 """[1] one sigma of dp/p; section D2 of the reference [assumed]."""
 
-FRAGMENT_STEP_MM = 1.0
+FRAGMENT_STEP_MM = 0.5
 """Step of the fragments, to the nearest whole number of steps of the primary ion."""
 
 TAIL_MM, TAIL_SHARE = 60.0, 0.15
@@ -93,7 +93,15 @@ def transport(
     plateau dose, high LET), as are neutrons and gammas.
     """
     energies = np.atleast_1d(np.asarray(energy, dtype=np.float64))
-    _check(energies, step_mm, fragment_step_mm, momentum_spread, ripple_filter_mm, i_value_ev)
+    _check(
+        energies,
+        step_mm=(step_mm, 0.02, 5.0),
+        fragment_step_mm=(fragment_step_mm, 0.02, 5.0),
+        depth_mm=(TAIL_MM if depth_mm is None else depth_mm, 1.0, 1000.0),
+        momentum_spread=(momentum_spread, 0.0, 0.02),
+        ripple_filter_mm=(ripple_filter_mm, 0.0, 20.0),
+        i_value_ev=(i_value_ev, 60.0, 90.0),
+    )
     if tables is None:
         tables = transport_tables(
             highest_energy=float(energies.max()),
@@ -142,27 +150,14 @@ def transport_tables(
     )
 
 
-def _check(
-    energies: Floats,
-    step_mm: float,
-    fragment_step_mm: float,
-    momentum_spread: float,
-    ripple_filter_mm: float,
-    i_value_ev: float,
-) -> None:
-    """Refuse what makes no sense, all at once."""
+def _check(energies: Floats, **stated: tuple[float, float, float]) -> None:
+    """Refuse what makes no sense, all at once; `stated` holds value, lowest and highest by name."""
     lines = []
     bad = energies[~((energies >= LOWEST) & (energies <= HIGHEST))]
     if energies.size == 0 or bad.size:
         got = bad[0] if bad.size else "none"
         lines.append(f"energy: expected {LOWEST:g} <= energy <= {HIGHEST:g} MeV/u, got {got}")
-    for name, value, low, high in (
-        ("step_mm", step_mm, 0.02, 5.0),
-        ("fragment_step_mm", fragment_step_mm, 0.02, 5.0),
-        ("momentum_spread", momentum_spread, 0.0, 0.02),
-        ("ripple_filter_mm", ripple_filter_mm, 0.0, 20.0),
-        ("i_value_ev", i_value_ev, 60.0, 90.0),
-    ):
+    for name, (value, low, high) in stated.items():
         if not low <= value <= high:
             lines.append(f"{name}: expected {low:g} <= {name} <= {high:g}, got {value}")
     if lines:

@@ -33,6 +33,7 @@ LIBRARY_SPACING_MM = 2.5
 LIBRARY_STEP_MM = 0.1
 """Step of the transport."""
 
+LIBRARY_FRAGMENT_STEP_MM = 1.0
 LIBRARY_KEEP = 2
 """Every second depth is stored: straight lines between them miss less than 0.5 % of the peak from 220 MeV/u
 on; below, they clip the sharp rim that the filter's thinnest part makes (0.8 % at 150 MeV/u)."""
@@ -87,7 +88,8 @@ def depth_dose(
     Dataset
         Over depth [mm]: `idd` [MeV cm2/g per primary]; `idd_by_charge`, `fluence_by_charge` [ions per
         primary] (charge, depth); `let_d` [keV/um], `idd_let`, `idd_z_star`, `z_star_mean` [Gy]; over
-        component, depth: `idd_by_component`, `lateral_sigma` [mm]. Attrs `r80_mm`, `peak_depth_mm`, `csda_mm`, `assumptions`.
+        component, depth: `idd_by_component`, `lateral_sigma` [mm]. Attrs `r80_mm`, `peak_depth_mm`,
+        `csda_mm`, `assumptions`.
 
     Raises
     ------
@@ -241,6 +243,7 @@ def _library_inputs() -> dict[str, object]:
         "energies": LIBRARY_ENERGIES,
         "spacing_mm": LIBRARY_SPACING_MM,
         "step_mm": LIBRARY_STEP_MM,
+        "fragment_step_mm": LIBRARY_FRAGMENT_STEP_MM,
         "keep": LIBRARY_KEEP,
         "tail_mm": LIBRARY_TAIL_MM,
         "ripple_filter_mm": RIPPLE_FILTER_MM,
@@ -255,7 +258,10 @@ def _build_library(progress: Progress) -> xr.Dataset:
     responses: Mapping[str, Factor] = {"idd_z_star": z_star_factor}
     progress("beam library: tables of cross sections and z*", 0.0)
     tables = transport_tables(
-        highest_energy=float(energies[-1]), responses=responses, step_mm=LIBRARY_STEP_MM
+        highest_energy=float(energies[-1]),
+        responses=responses,
+        step_mm=LIBRARY_STEP_MM,
+        fragment_step_mm=LIBRARY_FRAGMENT_STEP_MM,
     )
     deepest = float(csda_range("12C", energies[-1])) / WATER_DENSITY * 10.0 + LIBRARY_TAIL_MM
     parts, depths = [], []
@@ -265,6 +271,7 @@ def _build_library(progress: Progress) -> xr.Dataset:
             energies[first : first + BATCH],
             responses=responses,
             step_mm=LIBRARY_STEP_MM,
+            fragment_step_mm=LIBRARY_FRAGMENT_STEP_MM,
             depth_mm=deepest,
             ripple_filter_mm=RIPPLE_FILTER_MM,
             tables=tables,

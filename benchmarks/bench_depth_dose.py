@@ -1,0 +1,39 @@
+"""Transport of carbon beams: the kernel against its slow twin, and one whole depth-dose curve."""
+
+import importlib.util
+from pathlib import Path
+
+import pytest
+
+from doseplan.beam.transport import transport, transport_tables
+from doseplan.kernels.transport import transport as kernel
+
+
+@pytest.fixture(scope="module")
+def twin():
+    path = Path(__file__).parents[1] / "tests" / "kernels" / "naive_transport.py"
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.benchmark(group="transport, made-up tables")
+@pytest.mark.parametrize("way", ["naive", "kernel"])
+def test_transport_small(benchmark, twin, way):
+    arguments = twin.problem()
+    results = twin.outputs(arguments)
+    run = twin.transport if way == "naive" else lambda arguments, results: kernel(*arguments, *results)
+    run(arguments, results)
+    benchmark(run, arguments, results)
+
+
+@pytest.mark.benchmark(group="transport, one beam")
+@pytest.mark.parametrize("energy", [200.0, 400.0])
+@pytest.mark.parametrize("fragment_step_mm", [0.5, 1.0])
+def test_transport_beam(benchmark, energy, fragment_step_mm):
+    tables = transport_tables(highest_energy=energy, fragment_step_mm=fragment_step_mm)
+    result = benchmark(transport, energy, fragment_step_mm=fragment_step_mm, tables=tables)
+    assert float(result["deposited"]) > 0.0
