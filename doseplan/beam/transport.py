@@ -95,12 +95,14 @@ def transport(
     energies = np.atleast_1d(np.asarray(energy, dtype=np.float64))
     _check(
         energies,
-        step_mm=(step_mm, 0.02, 5.0),
-        fragment_step_mm=(fragment_step_mm, 0.02, 5.0),
-        depth_mm=(TAIL_MM if depth_mm is None else depth_mm, 1.0, 1000.0),
-        momentum_spread=(momentum_spread, 0.0, 0.02),
-        ripple_filter_mm=(ripple_filter_mm, 0.0, 20.0),
-        i_value_ev=(i_value_ev, 60.0, 90.0),
+        {
+            "step_mm": (step_mm, 0.02, 5.0),
+            "fragment_step_mm": (fragment_step_mm, 0.02, 5.0),
+            "depth_mm": (TAIL_MM if depth_mm is None else depth_mm, 1.0, 1000.0),
+            "momentum_spread": (momentum_spread, 0.0, 0.02),
+            "ripple_filter_mm": (ripple_filter_mm, 0.0, 20.0),
+            "i_value_ev": (i_value_ev, 60.0, 90.0),
+        },
     )
     if tables is None:
         tables = transport_tables(
@@ -150,7 +152,7 @@ def transport_tables(
     )
 
 
-def _check(energies: Floats, **stated: tuple[float, float, float]) -> None:
+def _check(energies: Floats, stated: Mapping[str, tuple[float, float, float]]) -> None:
     """Refuse what makes no sense, all at once; `stated` holds value, lowest and highest by name."""
     lines = []
     bad = energies[~((energies >= LOWEST) & (energies <= HIGHEST))]

@@ -13,7 +13,7 @@ def problem(seed=5, energies=3, species=4, cells=14, coarse=9, ratio=2, response
     start = np.zeros((energies, cells * ratio))
     start[:, (cells - 6) * ratio : -2] = rng.random((energies, 6 * ratio - 2))
     parents, child, number, position, angle = [], [], [], [], []
-    group_size = np.array([1, 2, 3, 2], dtype=np.int64)
+    group_size = np.resize(np.array([1, 2, 3, 2], dtype=np.int64), species)
     for parent in range(species):
         for _ in range(3):
             made = rng.integers(parent + 1, species) if parent + 1 < species else parent
