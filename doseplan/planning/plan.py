@@ -1,0 +1,206 @@
+"""Spot weights for a case: solve on a working set of samples, look at all of them, add what was missed."""
+
+from dataclasses import replace
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from doseplan import schema
+from doseplan.biology import nirs_dose
+from doseplan.case.spec import Case
+from doseplan.dose import point_dose, water_equivalent_depth
+from doseplan.messages import Progress, silent
+from doseplan.planning.limits import ASSUMPTIONS, HOT_TISSUE_PERCENT, largest_scale, upper_limits
+from doseplan.planning.problem import Problem, build_problem, with_exact_dose
+from doseplan.planning.solver import State, fresh_state, improve, least_squares_start
+
+Array = NDArray[np.float64]
+
+ROUNDS = 5
+"""Augmented-Lagrangian steps, each followed by a look at all samples."""
+
+ITERATIONS = 100
+"""Steps of L-BFGS in each."""
+
+FIRST_PENALTY = 4.0
+"""Weight of the squared violations at the start; it doubles with each step."""
+
+TOLERANCE_PERCENT = 1.0
+"""[% of the prescription] the optimiser's own tolerance on the target minimum: longer runs gained less."""
+
+CORD_EVERY, OTHER_EVERY = 2, 4
+"""Of the planned samples of cord and other tissue, every so many-th starts in the working set."""
+
+NEAR_LIMIT_GYE = 0.05
+"""[Gy(RBE)] samples outside the working set that come this near to a bound join it."""
+
+TARGET_AIM_GYE = 0.75
+"""[Gy(RBE)] the working bound of the target lies this far below its limit: isolated peaks between working
+samples then seldom break the limit, for which the whole plan would have to be scaled down."""
+
+CELL_MM = 1.0
+"""[mm] of the samples that join, one in each cubic cell: the worst."""
+
+
+def optimise(
+    case: Case,
+    phantom: xr.Dataset,
+    samples: xr.Dataset,
+    spots: xr.Dataset,
+    library: xr.Dataset,
+    *,
+    start: xr.Dataset | None = None,
+    progress: Progress = silent,
+) -> xr.Dataset:
+    """Raise the target's minimum towards the prescription under the case's hard limits.
+
+    First the target minimum, then the mean squared shortfall, then the dose around. In the end all weights
+    are scaled down, if need be, so that every limit holds at every sample in the full float64 dose.
+
+    Parameters
+    ----------
+    start
+        Spots with the weights of a plan for the same spots (another arm): saves work, changes the result
+        within the tolerance.
+
+    Returns
+    -------
+    Dataset
+        The spots with `weight` [1e6 ions, whole course]; attrs `limits_met`, `target_minimum_gye`,
+        `cord_maximum_gye`, `tolerance_gye`, `scale_down`, `products`, `assumptions`.
+
+    Raises
+    ------
+    InputError
+        A target sample is out of reach of every spot.
+    """
+    points = samples["sample_position"].values
+    wepl = water_equivalent_depth(phantom, spots, points)
+    is_target = samples["sample_structure"].values == schema.STRUCTURES["target"]
+    upper = upper_limits(case, samples)
+    # working bounds also hold back other tissue, which no case limit names
+    bound = np.where(np.isfinite(upper) | is_target, upper, 0.01 * HOT_TISSUE_PERCENT * _total(case))
+    bound[is_target] -= TARGET_AIM_GYE
+    chosen = _first_working_set(samples)
+    for number in range(ROUNDS):
+        told = _Told(progress, number)
+        problem = build_problem(
+            points[chosen],
+            wepl[:, chosen],
+            spots,
+            library,
+            upper=bound[chosen],
+            target=is_target[chosen],
+            prescription_gye=_total(case),
+            fractions=case.prescription.fractions,
+        )
+        if number == 0:
+            weight = least_squares_start(problem) if start is None else start["weight"].values
+            state = fresh_state(problem, weight, penalty=FIRST_PENALTY)
+            exact = _exact(points, wepl, spots, library, weight)
+        problem = with_exact_dose(problem, state.weight, (exact[0][chosen], exact[1][chosen]))
+        state = improve(problem, state, iterations=ITERATIONS, report=told.report)
+        exact = _exact(points, wepl, spots, library, state.weight)
+        gye = nirs_dose(*exact, fractions=case.prescription.fractions)
+        added = _missed(gye, points, chosen, is_target, bound, state.level * _total(case))
+        state, chosen = _with_more(state, problem, chosen, added, is_target)
+    factor = largest_scale(*exact, upper, fractions=case.prescription.fractions)
+    return _finished(case, samples, spots, state, factor, exact, upper)
+
+
+def _finished(
+    case: Case,
+    samples: xr.Dataset,
+    spots: xr.Dataset,
+    state: State,
+    factor: float,
+    exact: tuple[Array, Array],
+    upper: Array,
+) -> xr.Dataset:
+    gye = nirs_dose(factor * exact[0], factor * exact[1], fractions=case.prescription.fractions)
+    structure = samples["sample_structure"].values
+    cord = gye[structure == schema.STRUCTURES["cord"]]
+    planned = spots.assign(weight=schema.variable("weight", factor * state.weight))
+    planned.attrs = {
+        **spots.attrs,
+        "limits_met": bool(np.all(gye <= upper + 1e-6)),
+        "target_minimum_gye": float(gye[structure == schema.STRUCTURES["target"]].min()),
+        "cord_maximum_gye": float(cord.max(initial=0.0)),
+        "tolerance_gye": 0.01 * TOLERANCE_PERCENT * _total(case),
+        "scale_down": factor,
+        "products": state.products,
+        "assumptions": [*spots.attrs.get("assumptions", []), *ASSUMPTIONS],
+    }
+    return schema.check(planned, "weight")
+
+
+def _first_working_set(samples: xr.Dataset) -> NDArray[np.int64]:
+    """Take all planned target samples and a part of the others, in rising order."""
+    structure, planned = samples["sample_structure"].values, samples["planned"].values
+    parts = [
+        np.flatnonzero(planned & (structure == schema.STRUCTURES[name]))[::every]
+        for name, every in (("target", 1), ("cord", CORD_EVERY), ("other", OTHER_EVERY))
+    ]
+    return np.sort(np.concatenate(parts))
+
+
+def _missed(
+    gye: Array,
+    points: Array,
+    chosen: NDArray[np.int64],
+    is_target: NDArray[np.bool_],
+    bound: Array,
+    level_gye: float,
+) -> NDArray[np.int64]:
+    """Find samples outside the working set that come near a bound: the worst of each small cell."""
+    excess = gye - bound
+    excess[is_target] = np.maximum(excess[is_target], level_gye - gye[is_target])
+    excess[chosen] = -np.inf
+    found = np.flatnonzero(excess > -NEAR_LIMIT_GYE)
+    worst_first = found[np.argsort(-excess[found], kind="stable")]
+    cell = np.floor(points[worst_first] / CELL_MM).astype(np.int64)
+    _, first = np.unique(cell, axis=0, return_index=True)
+    return np.sort(worst_first[first])
+
+
+def _with_more(
+    state: State,
+    problem: Problem,
+    chosen: NDArray[np.int64],
+    added: NDArray[np.int64],
+    is_target: NDArray[np.bool_],
+) -> tuple[State, NDArray[np.int64]]:
+    """Add samples to the working set; their multipliers start at zero."""
+    every = np.sort(np.concatenate([chosen, added]))
+    upper, lower = np.zeros(is_target.size), np.zeros(is_target.size)
+    upper[chosen] = state.upper
+    lower[chosen[problem.target]] = state.lower
+    return replace(state, upper=upper[every], lower=lower[every[is_target[every]]]), every
+
+
+def _exact(
+    points: Array, wepl: Array, spots: xr.Dataset, library: xr.Dataset, weight: Array
+) -> tuple[Array, Array]:
+    weighted = spots.assign(weight=schema.variable("weight", weight))
+    dose, dose_z_star, _ = point_dose(points, wepl, weighted, library)
+    return dose, dose_z_star
+
+
+def _total(case: Case) -> float:
+    return case.prescription.total_gy_rbe
+
+
+class _Told:
+    """Counts the evaluations of one round and tells the target minimum that they hold on to."""
+
+    def __init__(self, progress: Progress, number: int) -> None:
+        self.progress, self.number, self.count = progress, number, 0
+        progress("planning", number / ROUNDS)
+
+    def report(self, level_gye: float) -> None:
+        """Report every tenth evaluation; a round takes about 1.15 of them per step."""
+        self.count += 1
+        if self.count % 10 == 0:
+            done = min(1.0, self.count / (1.15 * ITERATIONS))
+            self.progress(f"planning, target minimum {level_gye:.1f} GyE", (self.number + done) / ROUNDS)
