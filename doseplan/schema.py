@@ -11,6 +11,10 @@ import xarray as xr
 from numpy.typing import ArrayLike
 
 
+VERSION = 1
+"""Version of these declarations and of the layout of run folders; a run of another version is refused."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Variable:
     """Declaration of one Dataset variable."""

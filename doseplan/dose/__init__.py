@@ -1,5 +1,6 @@
 """Fields, spots, water-equivalent depth and the dose influence."""
 
+from doseplan.dose.beam_data import beam_library, depth_dose
 from doseplan.dose.depth import water_equivalent_depth
 from doseplan.dose.fields import place_fields
 from doseplan.dose.influence import dose_influence, transpose
@@ -8,6 +9,8 @@ from doseplan.dose.spots import place_spots
 from doseplan.dose.total import grid_dose, sample_dose
 
 __all__ = [
+    "beam_library",
+    "depth_dose",
     "dose_influence",
     "grid_dose",
     "place_fields",

@@ -1,0 +1,183 @@
+"""Run folders: a tree in memory, one netCDF file for each stage of each arm on disk, and the same tree back."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from doseplan import schema
+from doseplan.messages import InputError
+
+RUN_FILE = "run.json"
+STAGES = ("anatomy", "samples", "spots", "dose")
+ARMS = ("none", "decompressed", "separated")
+TEXTS = {"case_toml": "case.toml", "anatomy_toml": "anatomy.toml"}
+"""Attributes of the tree that are files of their own, as the person wrote them."""
+
+
+def write_run(tree: xr.DataTree, folder: str | Path) -> None:
+    """Write a whole run; what is already there for the same digest stays.
+
+    Parameters
+    ----------
+    tree
+        Attributes `digest`, `case_toml`, `anatomy_toml`, ...; a child for each arm with a child for each stage.
+
+    Raises
+    ------
+    InputError
+        The folder holds something else.
+    """
+    open_run(folder, dict(tree.attrs))
+    for arm in tree.children:
+        write_arm(Path(folder), arm, {name: node.to_dataset() for name, node in tree[arm].children.items()})
+
+
+def read_run(folder: str | Path) -> xr.DataTree:
+    """Read a run folder back to the tree that was written.
+
+    Raises
+    ------
+    InputError
+        The folder is not a run, is of another version of the layout, or a file is damaged.
+    """
+    folder = Path(folder)
+    attributes = _attributes(folder)
+    if attributes is None:
+        raise InputError(f"{folder}: expected a run folder with {RUN_FILE}, got none")
+    arms = {arm: read_arm(folder, arm) for arm in ARMS}
+    found = {arm: stages for arm, stages in arms.items() if stages is not None}
+    if not found:
+        raise InputError(f"{folder}: expected at least one finished arm, got none")
+    nodes = {f"/{arm}/{stage}": data for arm, stages in found.items() for stage, data in stages.items()}
+    return xr.DataTree.from_dict({"/": xr.Dataset(attrs=attributes), **nodes})
+
+
+def open_run(folder: str | Path, attributes: dict[str, Any]) -> None:
+    """Make the folder of a run, or find that it is there already.
+
+    Raises
+    ------
+    InputError
+        The folder holds files, but not this run; nothing is written then.
+    """
+    folder = Path(folder)
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"{folder}: expected a folder to write the run to, got a file")
+    if folder.is_dir() and any(folder.iterdir()):
+        there = _attributes(folder)
+        if there is None:
+            raise InputError(f"{folder}: expected an empty folder or a run, got a folder with other files")
+        if there.get("digest") != attributes.get("digest"):
+            raise InputError(
+                f"{folder}: expected this run (digest {str(attributes.get('digest'))[:8]}), got another one "
+                f"(digest {str(there.get('digest'))[:8]}); choose another --out"
+            )
+        return
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, file in TEXTS.items():
+            write_text(folder / file, str(attributes.get(name, "")))
+        rest = {key: value for key, value in attributes.items() if key not in TEXTS}
+        write_text(folder / RUN_FILE, json.dumps(rest, indent=2, ensure_ascii=False) + "\n")
+    except OSError as error:
+        raise InputError(f"{folder}: expected a folder that can be written, got {error.strerror}") from error
+
+
+def write_arm(folder: Path, arm: str, stages: dict[str, xr.Dataset]) -> None:
+    """Write the stages of one arm, each file complete or not at all; the last one marks the arm as finished."""
+    (folder / arm).mkdir(exist_ok=True)
+    for stage in STAGES:
+        path = folder / arm / f"{stage}.nc"
+        if stage in stages and not path.exists():
+            _write_dataset(stages[stage], path)
+
+
+def read_arm(folder: Path, arm: str) -> dict[str, xr.Dataset] | None:
+    """Read the stages of a finished arm; None if the arm is not finished."""
+    paths = {stage: folder / arm / f"{stage}.nc" for stage in STAGES}
+    if not all(path.exists() for path in paths.values()):
+        return None
+    return {stage: _read_dataset(path) for stage, path in paths.items()}
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file, complete or not at all."""
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    part.write_text(text, encoding="utf-8")
+    part.replace(path)
+
+
+def _attributes(folder: Path) -> dict[str, Any] | None:
+    """Read what run.json and the case texts say; None if the folder is not a run."""
+    if not (folder / RUN_FILE).is_file():
+        return None
+    try:
+        stated = json.loads((folder / RUN_FILE).read_text(encoding="utf-8"))
+        texts = {name: (folder / file).read_text(encoding="utf-8") for name, file in TEXTS.items()}
+    except (OSError, ValueError) as error:
+        raise InputError(f"{folder}: expected a readable run, got a damaged one: {error}") from error
+    version = stated.get("schema_version") if isinstance(stated, dict) else None
+    if version != schema.VERSION:
+        raise InputError(
+            f"{folder / RUN_FILE}: expected schema_version {schema.VERSION}, got {version}; "
+            "run the case again with this version"
+        )
+    return {**stated, **texts}
+
+
+def _write_dataset(dataset: xr.Dataset, path: Path) -> None:
+    encoding = {str(name): _encoding(value) for name, value in dataset.variables.items()}
+    plain = dataset.copy(deep=False)
+    plain.attrs = {name: _to_file(value) for name, value in dataset.attrs.items()}
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        plain.to_netcdf(part, engine="h5netcdf", encoding=encoding)
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _encoding(value: xr.Variable) -> dict[str, Any]:
+    if value.dtype.kind not in "fiub":
+        return {}
+    plain: dict[str, Any] = {"_FillValue": None} if value.dtype.kind == "f" else {}
+    if value.size < 1000:
+        return plain
+    chunks = tuple(min(length, 64) for length in value.shape) if value.ndim == 3 else value.shape
+    return {**plain, "compression": "gzip", "compression_opts": 4, "shuffle": True, "chunksizes": chunks}
+
+
+def _read_dataset(path: Path) -> xr.Dataset:
+    try:
+        with xr.open_dataset(path, engine="h5netcdf", decode_cf=False) as opened:
+            dataset = opened.load()
+    except Exception as error:  # h5py raises OSError, KeyError or RuntimeError on damaged files
+        raise InputError(f"{path}: expected a netCDF file of a run, got a damaged file ({error})") from error
+    for name, value in dataset.variables.items():
+        if value.attrs.pop("dtype", None) == "bool":
+            dataset[name] = value.astype(bool)
+    dataset.attrs = {name: _from_file(value) for name, value in dataset.attrs.items()}
+    try:
+        return schema.check(dataset)
+    except ValueError as error:
+        raise InputError(f"{path}: {error}") from error
+
+
+def _to_file(value: Any) -> Any:
+    """Attributes that netCDF can't hold as they are become JSON texts."""
+    if isinstance(value, bool | list | tuple | dict) or value is None:
+        return json.dumps(value, ensure_ascii=False)
+    return value
+
+
+def _from_file(value: Any) -> Any:
+    if isinstance(value, str) and value[:1] in "[{tfn":
+        try:
+            return json.loads(value)
+        except json.JSONDecodeError:
+            return value
+    return value.item() if isinstance(value, np.generic) else value
