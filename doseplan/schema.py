@@ -10,7 +10,6 @@ import numpy as np
 import xarray as xr
 from numpy.typing import ArrayLike
 
-
 VERSION = 1
 """Version of these declarations and of the layout of run folders; a run of another version is refused."""
 
@@ -54,7 +53,9 @@ VARIABLES = {
     "sac": _declare(VOXEL, "float32", "1", "volume fraction inside the dura"),
     "gtv": _declare(VOXEL, "float32", "1", "volume fraction of gross tumour present in this arm"),
     "target": _declare(VOXEL, "float32", "1", "volume fraction of the target to be treated in this arm"),
-    "spot_target": _declare(VOXEL, "float32", "1", "volume fraction of the unoperated target: spots cover it"),
+    "spot_target": _declare(
+        VOXEL, "float32", "1", "volume fraction of the unoperated target: spots cover it"
+    ),
     "distance_cord": _declare(VOXEL, "float32", "mm", "signed distance to the cord surface, negative inside"),
     "distance_dura": _declare(VOXEL, "float32", "mm", "signed distance to the outer dura, negative inside"),
     "distance_gtv": _declare(VOXEL, "float32", "mm", "signed distance to the gross tumour, negative inside"),
@@ -62,12 +63,16 @@ VARIABLES = {
     # anatomy: sample points
     "sample_position": _declare(("sample", "axis"), "float64", "mm", "position (x, y, z) in patient LPS"),
     "sample_structure": _declare(("sample",), "uint8", "1", "0 other tissue, 1 cord, 2 target"),
-    "sample_volume": _declare(("sample",), "float64", "cm3", "volume it stands for; 0 for points on a surface"),
+    "sample_volume": _declare(
+        ("sample",), "float64", "cm3", "volume it stands for; 0 for points on a surface"
+    ),
     "sample_dura_distance": _declare(("sample",), "float64", "mm", "signed distance to the outer dura"),
     "dura_facing": _declare(("sample",), "bool", "1", "lies on the target surface that faces the dura"),
     "planned": _declare(("sample",), "bool", "1", "belongs to the optimiser's first working set"),
     # beam library
-    "idd": _declare(CURVE, "float64", "MeV cm2/g", "depth dose integrated over the lateral plane, per primary"),
+    "idd": _declare(
+        CURVE, "float64", "MeV cm2/g", "depth dose integrated over the lateral plane, per primary"
+    ),
     "idd_z_star": _declare(CURVE, "float64", "Gy MeV cm2/g", "the same, times saturation-corrected z*"),
     "idd_let": _declare(CURVE, "float64", "keV/um MeV cm2/g", "the same, times LET in water"),
     "lateral_sigma": _declare(CURVE, "float64", "mm", "lateral spread gained in water, projected sigma"),
@@ -87,17 +92,27 @@ VARIABLES = {
     "spot_v": _declare(("spot",), "float64", "mm", "lateral position along v, from the isocentre"),
     "weight": _declare(("spot",), "float64", "1e6 ions", "ions of the spot over the whole course"),
     # dose
-    "wepl": _declare(("field", "sample"), "float32", "mm", "water-equivalent depth of the sample along the field"),
+    "wepl": _declare(
+        ("field", "sample"), "float32", "mm", "water-equivalent depth of the sample along the field"
+    ),
     "entry_start": _declare(("spot_edge",), "int64", "1", "first influence entry of each spot, and the end"),
     "sample_index": _declare(("entry",), "int32", "1", "sample of the influence entry"),
-    "entry_dose": _declare(("entry",), "float32", "Gy per 1e6 ions", "absorbed dose of the spot in the sample"),
+    "entry_dose": _declare(
+        ("entry",), "float32", "Gy per 1e6 ions", "absorbed dose of the spot in the sample"
+    ),
     "entry_dose_z_star": _declare(("entry",), "float32", "Gy2 per 1e6 ions", "the same, times z*"),
-    "row_start": _declare(("sample_edge",), "int64", "1", "first influence entry of each sample, and the end"),
+    "row_start": _declare(
+        ("sample_edge",), "int64", "1", "first influence entry of each sample, and the end"
+    ),
     "spot_index": _declare(("entry",), "int32", "1", "spot of the influence entry, sorted by sample"),
     "sample_dose": _declare(("sample",), "float64", "Gy", "absorbed dose, whole course"),
-    "sample_dose_z_star": _declare(("sample",), "float64", "Gy2", "absorbed dose times mean z*, whole course"),
+    "sample_dose_z_star": _declare(
+        ("sample",), "float64", "Gy2", "absorbed dose times mean z*, whole course"
+    ),
     "sample_let_d": _declare(("sample",), "float64", "keV/um", "dose-averaged LET in water"),
-    "sample_dose_rbe": _declare(("sample",), "float64", "Gy(RBE)", "RBE-weighted dose, whole course", rbe=True),
+    "sample_dose_rbe": _declare(
+        ("sample",), "float64", "Gy(RBE)", "RBE-weighted dose, whole course", rbe=True
+    ),
     "dose": _declare(VOXEL, "float32", "Gy", "absorbed dose, whole course"),
     "dose_rbe": _declare(VOXEL, "float32", "Gy(RBE)", "RBE-weighted dose, whole course", rbe=True),
     "let_d": _declare(VOXEL, "float32", "keV/um", "dose-averaged LET in water"),

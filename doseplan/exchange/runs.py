@@ -1,4 +1,4 @@
-"""Run folders: a tree in memory, one netCDF file for each stage of each arm on disk, and the same tree back."""
+"""Run folders: a tree in memory, a netCDF file for each stage of each arm on disk, the same tree back."""
 
 import json
 import os
@@ -24,14 +24,14 @@ def write_run(tree: xr.DataTree, folder: str | Path) -> None:
     Parameters
     ----------
     tree
-        Attributes `digest`, `case_toml`, `anatomy_toml`, ...; a child for each arm with a child for each stage.
+        Attributes `digest`, `case_toml`, `anatomy_toml`, ...; a child per arm with a child per stage.
 
     Raises
     ------
     InputError
         The folder holds something else.
     """
-    open_run(folder, dict(tree.attrs))
+    open_run(folder, {str(name): value for name, value in tree.attrs.items()})
     for arm in tree.children:
         write_arm(Path(folder), arm, {name: node.to_dataset() for name, node in tree[arm].children.items()})
 
@@ -88,7 +88,7 @@ def open_run(folder: str | Path, attributes: dict[str, Any]) -> None:
 
 
 def write_arm(folder: Path, arm: str, stages: dict[str, xr.Dataset]) -> None:
-    """Write the stages of one arm, each file complete or not at all; the last one marks the arm as finished."""
+    """Write the stages of one arm, each file complete or not at all; an arm with all files is finished."""
     (folder / arm).mkdir(exist_ok=True)
     for stage in STAGES:
         path = folder / arm / f"{stage}.nc"

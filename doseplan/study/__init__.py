@@ -1,5 +1,5 @@
 """The pipeline of one case, and studies over many."""
 
-from doseplan.study.pipeline import plan_case
+from doseplan.study.pipeline import plan_case, run_attributes
 
-__all__ = ["plan_case"]
+__all__ = ["plan_case", "run_attributes"]

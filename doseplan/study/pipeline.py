@@ -110,7 +110,9 @@ def run_attributes(case: Case) -> dict[str, object]:
     }
 
 
-def _tree(case: Case, attributes: dict[str, object], arms: dict[str, Stages], library: xr.Dataset) -> xr.DataTree:
+def _tree(
+    case: Case, attributes: dict[str, object], arms: dict[str, Stages], library: xr.Dataset
+) -> xr.DataTree:
     lists = [list(case.assumptions), _lines(library), list(nirs.ASSUMPTIONS)]
     lists += [_lines(data) for stages in arms.values() for data in stages.values()]
     said = dict.fromkeys(line for lines in lists for line in lines)

@@ -1,0 +1,153 @@
+"""The report of a run as Markdown."""
+
+from typing import Any
+
+import xarray as xr
+
+from doseplan.case import Case
+from doseplan.present.table import NOT_CLINICAL, goal_name, heading, improvements, rows
+
+FIGURES = (
+    ("dose.png", "GyE over CT through the coldest point of the target without surgery"),
+    ("dvh.png", "Dose-volume histograms of cord, target and strip"),
+    ("depth_dose.png", "Dose along the axis of each field"),
+)
+
+
+def report_markdown(summary: dict[str, Any], tree: xr.DataTree, case: Case) -> str:
+    """Write the report: verdicts, metrics, geometry, coldest volumes, assumptions, versions.
+
+    Parameters
+    ----------
+    summary
+        Of `evaluate`.
+    tree
+        The run, for what its stages say about themselves.
+    """
+    arms = summary["arms"]
+    parts = [
+        f"# {case.name}\n\n**{NOT_CLINICAL}**",
+        _prescription(summary),
+        "## Verdicts\n\n" + _verdicts(arms),
+        "## What separation brings\n\n" + _bullets([*improvements(summary), *_falls(arms)]),
+        "## Doses\n\nGyE with absorbed dose [Gy] and dose-averaged LET [keV/um] in brackets.\n\n"
+        + _doses(arms),
+        "## Where it is cold\n\n" + _bullets(_coldest(arms)),
+        "## Geometry\n\n" + _geometry(arms, tree),
+        "## Plan\n\n" + _bullets(_plans(tree)),
+        *(f"## {title}\n\n![{title}](figures/{name})" for name, title in FIGURES),
+        f"## Assumptions\n\n{_bullets(summary['assumptions'])}",
+        f"## Versions\n\n{_bullets([f'{name} {value}' for name, value in summary['versions'].items()])}",
+        f"Digest of case and version: `{summary['digest']}`\n\n**{NOT_CLINICAL}**",
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _prescription(summary: dict[str, Any]) -> str:
+    return (
+        f"{summary['prescription_gye']:g} GyE in {summary['fractions']} fractions, {summary['scale']} scale "
+        f"({summary['rbe_model']}). GyE on this scale is not photon gray. Three arms: no surgery; "
+        "decompression alone (0 mm); separation surgery."
+    )
+
+
+def _verdicts(arms: dict[str, Any]) -> str:
+    names = list(arms)
+    lines = [
+        _row("limit or goal", "scale", *(heading(name, arms[name]) for name in names)),
+        _rule(len(names) + 2),
+    ]
+    for number, goal in enumerate(arms[names[0]]["goals"]):
+        cells = [arms[name]["goals"][number] for name in names]
+        texts = [f"{cell['value']:.2f} {'met' if cell['met'] else '**not met**'}" for cell in cells]
+        lines.append(_row(goal_name(goal), f"{goal['scale']}, {goal['fractions']} fractions", *texts))
+    said = [
+        f"{name}: {'all limits held' if arm['limits_met'] else 'A HARD LIMIT IS BROKEN'}, "
+        f"{'all goals met' if arm['goals_met'] else 'not every goal met'}"
+        for name, arm in arms.items()
+    ]
+    return "\n".join(lines) + "\n\n" + _bullets(said)
+
+
+def _doses(arms: dict[str, Any]) -> str:
+    lines = [_row("", *(heading(name, arm) for name, arm in arms.items())), _rule(len(arms) + 1)]
+    return "\n".join([*lines, *(_row(label, *cells) for label, cells, _ in rows(arms))])
+
+
+def _falls(arms: dict[str, Any]) -> list[str]:
+    """Explain a target minimum that is lower after more surgery."""
+    if not {"decompressed", "separated"} <= set(arms):
+        return []
+    before, after = arms["decompressed"]["tumour"]["dmin_gye"], arms["separated"]["tumour"]["dmin_gye"]
+    if after >= before:
+        return []
+    return [
+        f"the target minimum falls by {before - after:.2f} GyE from decompressed to separated: the cavity's "
+        "filling changes the depth in water behind it, and the optimiser has a tolerance of its own"
+    ]
+
+
+def _coldest(arms: dict[str, Any]) -> list[str]:
+    lines = []
+    for name, arm in arms.items():
+        for part, title in (("tumour", "target"), ("strip", "strip")):
+            if arm[part] is None:
+                lines.append(f"{name}: no strip: {arm['strip_reason']}")
+                continue
+            cold = arm[part]["coldest_cm3"]
+            lines.append(
+                f"{name}: coldest {cold['volume_cm3']:.2f} cm3 of the {title}: "
+                f"mean {cold['mean_gye']:.1f} GyE "
+                f"({cold['mean_absorbed_gy']:.1f} Gy, {cold['mean_let_d_kev_um']:.0f} keV/um), around x "
+                f"{cold['x_mm']:.0f}, y {cold['y_mm']:.0f}, z {cold['z_mm']:.0f} mm, on average "
+                f"{cold['mean_dura_distance_mm']:.1f} mm from the dura"
+            )
+    return lines
+
+
+def _geometry(arms: dict[str, Any], tree: xr.DataTree) -> str:
+    phantoms = {name: tree[f"{name}/anatomy"].attrs for name in arms}
+    lines = [_row("", *(heading(name, arm) for name, arm in arms.items())), _rule(len(arms) + 1)]
+    for key, label, unit in (
+        ("gtv_before_cm3", "gross tumour before surgery", "cm3"),
+        ("gtv_cm3", "gross tumour left", "cm3"),
+        ("resected_cm3", "resected", "cm3"),
+        ("target_cm3", "target", "cm3"),
+        ("sac_cm3", "thecal sac", "cm3"),
+        ("cord_cm3", "cord in the grid", "cm3"),
+        ("gap_tumour_dura_mm", "gap tumour to dura", "mm"),
+        ("gap_tumour_sac_mm", "gap tumour to thecal sac", "mm"),
+        ("gap_tumour_cord_mm", "gap tumour to cord", "mm"),
+        ("gap_target_cord_mm", "gap target to cord (no PRV margin)", "mm"),
+    ):
+        lines.append(_row(f"{label} [{unit}]", *(f"{attrs[key]:.2f}" for attrs in phantoms.values())))
+    reading = next(reversed(list(phantoms.values())))["target_reading"]
+    return "\n".join(lines) + f"\n\nTarget after surgery: {reading}."
+
+
+def _plans(tree: xr.DataTree) -> list[str]:
+    lines = []
+    for name in tree.children:
+        spots = tree[f"{name}/spots"].to_dataset()
+        attrs = spots.attrs
+        used = int((spots["weight"] > 0.0).sum())
+        lines.append(
+            f"{name}: {used} of {spots.sizes['spot']} spots in {spots.sizes['field']} fields, "
+            f"{float(spots['weight'].sum()):.0f} million ions; "
+            f"target minimum {attrs['target_minimum_gye']:.2f} GyE "
+            f"with an optimiser tolerance of {attrs['tolerance_gye']:.2f} GyE; all weights scaled by "
+            f"{attrs['scale_down']:.4f} in the end to hold every limit exactly"
+        )
+    return lines
+
+
+def _bullets(lines: list[str]) -> str:
+    return "\n".join(f"- {line}" for line in lines)
+
+
+def _row(*cells: str) -> str:
+    return "| " + " | ".join(cells) + " |"
+
+
+def _rule(columns: int) -> str:
+    return "|" + "---|" * columns
