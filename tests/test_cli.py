@@ -1,0 +1,149 @@
+"""The command line as people meet it: exit codes, one clear line for each mistake, nothing written."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+CASES = Path(__file__).parent.parent / "phantoms" / "cases"
+
+
+def doseplan(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-W", "ignore", "-m", "doseplan", *arguments]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=600, check=False)
+
+
+def write_case(folder: Path, old: str = "", new: str = "") -> Path:
+    """Put an edited copy of the bundled case into a folder."""
+    text = (CASES / "t11_t12_mpnst.toml").read_text()
+    anatomy = (CASES.parent / "anatomies" / "t11_t12.toml").as_posix()
+    text = text.replace('"../anatomies/t11_t12.toml"', f'"{anatomy}"')
+    assert old in text
+    path = folder / "own.toml"
+    path.write_text(text.replace(old, new) if old else text)
+    return path
+
+
+MISTAKES = {
+    "unknown key": ("separation_mm = 3.0", "separation_m = 3.0", "did you mean 'separation_mm'"),
+    "negative separation": ("separation_mm = 3.0", "separation_mm = -1.0", "separation_mm: expected"),
+    "NaN separation": ("separation_mm = 3.0", "separation_mm = nan", "separation_mm: expected"),
+    "not TOML": ("[surgery]", "[surgery", "own.toml: expected TOML"),
+    "absurd voxels": ("voxel_mm = 1.0", "voxel_mm = 0.001", "voxel_mm: expected"),
+    "angle": ("gantry_deg = 150.0", "gantry_deg = 400.0", "gantry_deg: expected"),
+}
+
+
+@pytest.mark.parametrize(("old", "new", "message"), MISTAKES.values(), ids=MISTAKES)
+def test_mistake_in_a_case_is_one_clear_line(tmp_path: Path, old: str, new: str, message: str) -> None:
+    path = write_case(tmp_path, old, new)
+    done = doseplan("run", str(path), "--out", "result", folder=tmp_path)
+    assert done.returncode == 2
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.stdout == ""
+    assert [found.name for found in tmp_path.iterdir()] == ["own.toml"]
+
+
+def test_missing_case_file(tmp_path: Path) -> None:
+    done = doseplan("run", "nowhere.toml", folder=tmp_path)
+    assert done.returncode == 2
+    assert "nowhere.toml: expected a case file" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:
+    path = write_case(tmp_path, "separation_mm = 3.0", "separation_mm = -1.0\nunheard_of = 1")
+    done = doseplan("run", str(path), folder=tmp_path)
+    assert done.returncode == 2
+    assert "separation_mm" in done.stderr
+    assert "unheard_of" in done.stderr
+
+
+def test_run_without_a_file_lists_bundled_cases(tmp_path: Path) -> None:
+    done = doseplan("run", folder=tmp_path)
+    assert done.returncode == 2
+    assert "t11_t12_mpnst" in done.stderr
+
+
+def test_bare_command_says_what_to_try(tmp_path: Path) -> None:
+    done = doseplan(folder=tmp_path)
+    assert done.returncode == 0
+    assert "doseplan run t11_t12_mpnst" in done.stdout
+    assert "Not for clinical use" in done.stdout
+
+
+@pytest.mark.parametrize("command", ["run", "check", "bragg"])
+def test_help_has_an_example(tmp_path: Path, command: str) -> None:
+    done = doseplan(command, "--help", folder=tmp_path)
+    assert done.returncode == 0
+    assert f"Example: doseplan {command}" in done.stdout
+
+
+def test_unknown_command(tmp_path: Path) -> None:
+    done = doseplan("rum", folder=tmp_path)
+    assert done.returncode == 2
+    assert "rum" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_case_is_refused_before_numba_is_imported(tmp_path: Path) -> None:
+    path = write_case(tmp_path, "separation_mm = 3.0", "separation_mm = -1.0")
+    code = (
+        "import sys\nfrom doseplan.cli import main\n"
+        f"sys.argv = ['doseplan', 'run', {str(path)!r}]\n"
+        "try:\n    main()\nexcept SystemExit as stop:\n    print(stop.code, 'numba' in sys.modules)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["2", "False"]
+
+
+def test_import_is_light() -> None:
+    code = "import sys, doseplan; print('numba' in sys.modules, 'xarray' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["False", "False"]
+
+
+def test_check_of_no_run(tmp_path: Path) -> None:
+    done = doseplan("check", str(tmp_path), folder=tmp_path)
+    assert done.returncode == 2
+    assert "expected a run folder" in done.stderr
+
+
+@pytest.mark.parametrize("energy", ["20", "1000", "nan"])
+def test_bragg_energy_out_of_range(tmp_path: Path, energy: str) -> None:
+    done = doseplan("bragg", energy, folder=tmp_path)
+    assert done.returncode == 2
+    assert "energy: expected" in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_bragg_other_ion(tmp_path: Path) -> None:
+    done = doseplan("bragg", "150", "--ion", "1H", folder=tmp_path)
+    assert done.returncode == 2
+    assert "ion: expected 12C, got '1H'" in done.stderr
+
+
+def test_bragg_gives_one_json_object_and_a_picture(tmp_path: Path) -> None:
+    done = doseplan("bragg", "150", "--json", "--out", "curve.png", folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    numbers = json.loads(done.stdout)
+    # 5.304 g/cm2 is the range of 150 MeV/u in reference data (ATIMA); 0.3 mm as for the measured curve
+    assert numbers["r80_mm"] == pytest.approx(10 * 5.304 / 0.998, abs=0.3)
+    assert numbers["peak_depth_mm"] < numbers["r80_mm"]
+    assert sum(numbers["peak_share_by_charge"].values()) == pytest.approx(1.0, abs=1e-9)
+    assert (tmp_path / "curve.png").read_bytes()[:4] == b"\x89PNG"
+
+
+def test_kernel_cache_that_cannot_be_written_is_one_warning(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    environment = {**os.environ, "XDG_CACHE_HOME": str(tmp_path / "file")}
+    environment.pop("NUMBA_CACHE_DIR", None)
+    command = [sys.executable, "-m", "doseplan", "check", str(tmp_path)]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr.count("warning: compiled kernels can't be kept") == 1
