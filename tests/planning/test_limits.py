@@ -1,0 +1,95 @@
+"""Hard limits on samples, and the scaling that keeps them."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import xarray as xr
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from doseplan import schema
+from doseplan.biology import nirs_dose
+from doseplan.case.spec import Constraint, Prescription
+from doseplan.planning.limits import AIM_BELOW_GYE, largest_scale, upper_limits
+
+FRACTIONS = 16
+
+
+def _upper(*limits):
+    """Limits of one sample of other tissue, two of cord and one of target, in that order."""
+    case = SimpleNamespace(constraint=limits, prescription=Prescription(total_gy_rbe=64.0))
+    structure = schema.variable("sample_structure", [0, 1, 1, 2])
+    return upper_limits(case, xr.Dataset({"sample_structure": structure}))
+
+
+def _random(seed, size=50):
+    rng = np.random.default_rng(seed)
+    dose = rng.uniform(0.1, 60.0, size)
+    return dose, dose * rng.uniform(2.0, 40.0, size), rng.uniform(5.0, 80.0, size)
+
+
+def _bisect(dose, dose_z_star, upper):
+    """The largest factor in [0, 1] at which no sample is above its limit."""
+    low, high = 0.0, 1.0
+    for _ in range(60):
+        middle = 0.5 * (low + high)
+        fits = np.all(nirs_dose(middle * dose, middle * dose_z_star, fractions=FRACTIONS) <= upper)
+        low, high = (middle, high) if fits else (low, middle)
+    return low
+
+
+def test_each_structure_gets_its_own_limit_and_other_tissue_none():
+    found = _upper(
+        Constraint(structure="cord", max_gy_rbe=50.0), Constraint(structure="target", max_percent=110.0)
+    )
+    np.testing.assert_allclose(found, np.array([np.inf, 50.0, 50.0, 70.4]) - AIM_BELOW_GYE, rtol=1e-14)
+
+
+def test_no_constraint_means_no_limit():
+    assert np.isposinf(_upper()).all()
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_the_tightest_of_several_limits_holds_in_any_order(order):
+    limits = (
+        Constraint(structure="cord", max_gy_rbe=50.0),
+        Constraint(structure="cord", max_percent=60.0),  # 38.4 GyE, the tightest
+        Constraint(structure="cord", max_gy_rbe=45.0),
+    )
+    np.testing.assert_allclose(_upper(*limits[::order])[1:3], 38.4 - AIM_BELOW_GYE, rtol=1e-14)
+
+
+@given(seed=st.integers(0, 2**32 - 1))
+@settings(max_examples=40, deadline=None, derandomize=True)
+def test_the_closed_form_equals_bisection(seed):
+    channels = _random(seed)
+    # bisection ends within 2^-60; the dose that it compares has rounding errors of a few 1e-16
+    np.testing.assert_allclose(largest_scale(*channels, fractions=FRACTIONS), _bisect(*channels), rtol=1e-13)
+
+
+def test_the_scaled_dose_reaches_the_limit_and_none_goes_above():
+    dose, dose_z_star, upper = _random(4)
+    factor = largest_scale(dose, dose_z_star, upper, fractions=FRACTIONS)
+    assert factor < 1.0
+    excess = nirs_dose(factor * dose, factor * dose_z_star, fractions=FRACTIONS) - upper
+    # GyE of up to 80 in float64 after two square roots
+    assert abs(excess.max()) < 1e-12
+
+
+def test_a_plan_below_its_limits_is_never_scaled_up():
+    dose, dose_z_star, _ = _random(5)
+    above = nirs_dose(dose, dose_z_star, fractions=FRACTIONS) + 1.0
+    assert largest_scale(dose, dose_z_star, above, fractions=FRACTIONS) == 1.0
+
+
+def test_without_limits_or_without_dose_the_factor_is_one():
+    dose, dose_z_star, upper = _random(6)
+    assert largest_scale(dose, dose_z_star, np.full(dose.size, np.inf), fractions=FRACTIONS) == 1.0
+    assert largest_scale(0.0 * dose, 0.0 * dose_z_star, upper, fractions=FRACTIONS) == 1.0
+
+
+def test_a_limit_below_the_aim_leaves_no_dose():
+    dose, dose_z_star, upper = _random(7)
+    upper[3] = 0.005 - AIM_BELOW_GYE
+    assert largest_scale(dose, dose_z_star, upper, fractions=FRACTIONS) == 0.0
