@@ -65,7 +65,9 @@ def _case_of(tree: xr.DataTree) -> Case:
             raise InputError(
                 f"run: expected the attribute {name}, got {sorted(map(str, tree.attrs)) or 'none'}"
             )
-    return parse_case(tree.attrs["case_toml"], tree.attrs["anatomy_toml"])
+    # a case without a name of its own is called like its file
+    where = f"{tree.attrs.get('case', 'case')}.toml"
+    return parse_case(tree.attrs["case_toml"], tree.attrs["anatomy_toml"], where=where)
 
 
 def _arm(case: Case, tree: xr.DataTree, name: str, samples: xr.Dataset) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """Spot weights for a case: solve on a working set of samples, look at all of them, add what was missed."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import xarray as xr
@@ -13,7 +13,7 @@ from doseplan.dose import point_dose, water_equivalent_depth
 from doseplan.messages import Progress, silent
 from doseplan.planning.limits import ASSUMPTIONS, HOT_TISSUE_PERCENT, largest_scale, upper_limits
 from doseplan.planning.problem import Problem, build_problem, with_exact_dose
-from doseplan.planning.solver import State, fresh_state, improve, least_squares_start
+from doseplan.planning.solver import Report, State, fresh_state, improve, least_squares_start
 
 Array = NDArray[np.float64]
 
@@ -82,31 +82,64 @@ def optimise(
     # working bounds also hold back other tissue, which no case limit names
     bound = np.where(np.isfinite(upper) | is_target, upper, 0.01 * HOT_TISSUE_PERCENT * _total(case))
     bound[is_target] -= TARGET_AIM_GYE
+    seen = _Seen(case=case, points=points, wepl=wepl, is_target=is_target, bound=bound)
     chosen = _first_working_set(samples)
+    state: State | None = None
     for number in range(ROUNDS):
         told = _Told(progress, number)
-        problem = build_problem(
-            points[chosen],
-            wepl[:, chosen],
-            spots,
-            library,
-            upper=bound[chosen],
-            target=is_target[chosen],
-            prescription_gye=_total(case),
-            fractions=case.prescription.fractions,
-        )
-        if number == 0:
-            weight = least_squares_start(problem) if start is None else start["weight"].values
-            state = fresh_state(problem, weight, penalty=FIRST_PENALTY)
-            exact = _exact(points, wepl, spots, library, weight)
-        problem = with_exact_dose(problem, state.weight, (exact[0][chosen], exact[1][chosen]))
-        state = improve(problem, state, iterations=ITERATIONS, report=told.report)
-        exact = _exact(points, wepl, spots, library, state.weight)
-        gye = nirs_dose(*exact, fractions=case.prescription.fractions)
-        added = _missed(gye, points, chosen, is_target, bound, state.level * _total(case))
-        state, chosen = _with_more(state, problem, chosen, added, is_target)
+        weight = None if start is None else start["weight"].values
+        state, chosen = _round(seen, chosen, spots, library, state=state, weight=weight, report=told.report)
+    assert state is not None, "there is at least one round"
+    exact = _exact(seen, spots, library, state.weight)
     factor = largest_scale(*exact, upper, fractions=case.prescription.fractions)
     return _finished(case, samples, spots, state, factor, exact, upper)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Seen:
+    """All samples of the case: positions, depths, and what bounds them while planning."""
+
+    case: Case
+    points: Array
+    wepl: Array
+    is_target: NDArray[np.bool_]
+    bound: Array
+
+
+def _round(
+    seen: _Seen,
+    chosen: NDArray[np.int64],
+    spots: xr.Dataset,
+    library: xr.Dataset,
+    *,
+    state: State | None,
+    weight: Array | None,
+    report: Report,
+) -> tuple[State, NDArray[np.int64]]:
+    """Improve on the working set, then look at all samples and add those that were missed.
+
+    A function of its own, so that the influence of one round is gone before that of the next is built.
+    """
+    problem = build_problem(
+        seen.points[chosen],
+        seen.wepl[:, chosen],
+        spots,
+        library,
+        upper=seen.bound[chosen],
+        target=seen.is_target[chosen],
+        prescription_gye=_total(seen.case),
+        fractions=seen.case.prescription.fractions,
+    )
+    if state is None:
+        weight = least_squares_start(problem) if weight is None else weight
+        state = fresh_state(problem, weight, penalty=FIRST_PENALTY)
+    exact = _exact(seen, spots, library, state.weight, chosen)
+    state = improve(
+        with_exact_dose(problem, state.weight, exact), state, iterations=ITERATIONS, report=report
+    )
+    gye = nirs_dose(*_exact(seen, spots, library, state.weight), fractions=problem.fractions)
+    added = _missed(gye, seen.points, chosen, seen.is_target, seen.bound, state.level * _total(seen.case))
+    return _with_more(state, problem, chosen, added, seen.is_target)
 
 
 def _finished(
@@ -180,9 +213,15 @@ def _with_more(
 
 
 def _exact(
-    points: Array, wepl: Array, spots: xr.Dataset, library: xr.Dataset, weight: Array
+    seen: _Seen,
+    spots: xr.Dataset,
+    library: xr.Dataset,
+    weight: Array,
+    chosen: NDArray[np.int64] | None = None,
 ) -> tuple[Array, Array]:
+    """Dose and dose times z* of all samples, or of some, without cut-off in float64."""
     weighted = spots.assign(weight=schema.variable("weight", weight))
+    points, wepl = (seen.points, seen.wepl) if chosen is None else (seen.points[chosen], seen.wepl[:, chosen])
     dose, dose_z_star, _ = point_dose(points, wepl, weighted, library)
     return dose, dose_z_star
 

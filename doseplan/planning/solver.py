@@ -20,6 +20,10 @@ Array = NDArray[np.float64]
 SHORTFALL_SHARE = 2.0
 """[1] weight of the mean squared shortfall below the prescription, beside the target minimum."""
 
+SHORTFALL_PULL = 0.05
+"""[1] the shortfall may pull at most this hard at the whole target, where the target minimum pulls with 1: in
+a case of deep conflict its square would otherwise outweigh the minimum."""
+
 BURDEN_SHARE = 1e-3
 """[1] weight of the mean dose outside the target: it decides only between plans that are otherwise equal."""
 
@@ -98,7 +102,7 @@ def improve(problem: Problem, state: State, *, iterations: int, report: Report) 
     limited = np.isfinite(problem.upper)
     limit = np.where(limited, problem.upper, np.inf) / problem.prescription_gye
     burden = _burden(problem, scale)
-    share = SHORTFALL_SHARE / problem.target.size
+    share = _shortfall_share(problem, state.weight)
     penalty = state.penalty
     used = 0
 
@@ -156,6 +160,13 @@ def _parts(problem: Problem, root: Array, scale: Array) -> tuple[Array, Array, A
     gye, by_dose, by_dose_z_star = rbe_dose_and_slopes(problem, root * root * scale)
     total = problem.prescription_gye
     return gye / total, by_dose / total, by_dose_z_star / total
+
+
+def _shortfall_share(problem: Problem, weight: Array) -> float:
+    """Weight of each squared shortfall: that of the mean, or less where it would pull too hard."""
+    gye = rbe_dose_and_slopes(problem, weight)[0][problem.target] / problem.prescription_gye
+    mean = float(np.mean(np.maximum(0.0, 1.0 - gye)))
+    return min(SHORTFALL_SHARE, 0.5 * SHORTFALL_PULL / max(mean, 1e-9)) / problem.target.size
 
 
 def _burden(problem: Problem, scale: Array) -> Array:

@@ -44,7 +44,7 @@ def plan_case(case: Case, *, out: str | Path | None = None, progress: Progress =
     attributes = run_attributes(case)
     if out is not None and Path(out).exists():
         open_run(out, attributes)  # refuse a folder that is in use before any work
-    library = beam_library(progress=_named(progress, "beam library"))
+    library = beam_library(progress=progress)
     arms: dict[str, Stages] = {}
     spots: xr.Dataset | None = None
     for arm, separation_mm in arms_of(case).items():

@@ -1,6 +1,7 @@
 """The whole program on a coarse version of the bundled case: the answers that the project exists for."""
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -27,10 +28,12 @@ KEYS = (
 COARSE = "[grid]\nvoxel_mm = 2.0\n[delivery]\nspot_spacing_mm = 6.0\nlayer_spacing_mm = 5.0\n"
 
 
-def command(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    # warnings of libraries are not ours to fail on in a user's process
+def command(folder: Path, *arguments: str, threads: int = 2) -> subprocess.CompletedProcess[str]:
     whole = [sys.executable, "-m", "doseplan", *arguments]
-    return subprocess.run(whole, cwd=folder, capture_output=True, text=True, timeout=900, check=False)
+    limited = {**os.environ, "NUMBA_NUM_THREADS": str(threads), "OPENBLAS_NUM_THREADS": str(threads)}
+    return subprocess.run(
+        whole, cwd=folder, env=limited, capture_output=True, text=True, timeout=900, check=False
+    )
 
 
 def coarse_case(folder: Path, *changes: tuple[str, str]) -> Path:
@@ -128,3 +131,14 @@ def test_broken_limit_in_a_run_is_exit_3(summary: dict, folder: Path) -> None:
     done = command(folder, "check", "broken")
     assert done.returncode == 3
     assert "a hard limit is broken in: none" in done.stderr
+
+
+def test_one_thread_gives_the_same_bits(summary: dict, folder: Path) -> None:
+    done = command(folder, "run", str(folder / "coarse.toml"), "--out", "serial", "--json", threads=1)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == summary
+    for arm in ("none", "decompressed", "separated"):
+        for stage in ("spots.nc", "samples.nc", "dose.nc"):
+            assert (folder / "serial" / arm / stage).read_bytes() == (
+                folder / "run" / arm / stage
+            ).read_bytes()
