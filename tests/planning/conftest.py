@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from types import SimpleNamespace
 
+import numba
 import numpy as np
 import pytest
 import scipy.sparse
@@ -119,3 +120,15 @@ def library(naive):
 @pytest.fixture(scope="session")
 def box_of(library):
     return lambda **changes: make_box(library, **changes)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread():
+    """Run on one thread, whatever else keeps the machine busy: on small problems threads wait for each other.
+
+    Results have the same bits; the test of that, and the slow ones, set their own number.
+    """
+    before = numba.get_num_threads()
+    numba.set_num_threads(1)
+    yield
+    numba.set_num_threads(before)

@@ -111,7 +111,8 @@ def test_exact_dose_is_met_by_an_offset(problem_of):
     problem, weight = problem_of(3), np.full(40, 2.0)
     exact = tuple(1.01 * channel for channel in influence_dose(problem, weight))
     shifted = with_exact_dose(problem, weight, exact)
-    found = [stored + added for stored, added in zip(influence_dose(problem, weight), shifted.offset)]
+    stored = influence_dose(problem, weight)
+    found = [channel + added for channel, added in zip(stored, shifted.offset, strict=True)]
     np.testing.assert_allclose(found, exact, rtol=1e-14)
 
 
