@@ -2,13 +2,15 @@
 
 import json
 import os
+import re
 import sys
 import tempfile
 import traceback
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
 import typer
 
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 GOOD, BAD_INPUT, LIMIT_BROKEN, INTERNAL, INTERRUPTED = 0, 2, 3, 70, 130
+
+WHAT_TO_REPORT = "please report the lines above, the command and the case file"
 
 app = typer.Typer(
     add_completion=True,
@@ -34,9 +38,7 @@ Json = Annotated[bool, typer.Option("--json", help="One JSON object on standard 
 def start(context: typer.Context, version: Annotated[bool, typer.Option("--version")] = False) -> None:
     """Show what to try when no command is given."""
     if version:
-        from doseplan import __version__
-
-        print(f"doseplan {__version__}")
+        print(f"doseplan {_version()}")
     elif context.invoked_subcommand is None:
         print("doseplan: carbon-ion dose and the spinal cord. Not for clinical use.\n\nTry:")
         for name in _bundled():
@@ -67,8 +69,9 @@ def run(
     from doseplan.study import plan_case, run_attributes
 
     digest = str(run_attributes(case)["digest"])
-    folder = out or Path("runs") / f"{case.name}-{digest[:8]}"
-    with _progress(f"finished arms are kept in {folder}; the same command goes on from there") as progress:
+    plain_name = re.sub(r"[^\w.-]+", "_", case.name).strip(".")
+    folder = out or Path("runs") / f"{plain_name}-{digest[:8]}"
+    with _kept_when_stopped(folder), _progress() as progress:
         tree = plan_case(case, out=folder, progress=progress)
         summary = evaluate(tree, case)
         write_text(folder / "summary.json", json.dumps(summary, indent=2, allow_nan=False) + "\n")
@@ -85,12 +88,16 @@ def check(
     run_folder: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")], as_json: Json = False
 ) -> None:
     """Judge the finished dose of a run again; exit 3 when a hard limit is broken."""
-    _prepare_kernels()
     from doseplan.evaluation import evaluate
     from doseplan.exchange import read_run
+    from doseplan.exchange.runs import ARMS
     from doseplan.present import summary_table
 
-    summary = evaluate(read_run(run_folder))
+    with _progress() as progress:
+        summary = evaluate(read_run(run_folder, progress=progress))
+    missing = [arm for arm in ARMS if arm not in summary["arms"]]
+    if missing:
+        _say(f"warning: the run is not finished: no {', '.join(missing)}; `doseplan run` goes on with it")
     _answer(summary, as_json, lambda console: console.print(summary_table(summary)))
     _exit_on_limits(summary)
 
@@ -112,7 +119,10 @@ def bragg(
     if path.is_dir() or path.suffix.lower() != ".png" or not path.parent.is_dir():
         raise InputError(f"--out: expected a .png file in a folder that exists, got {path}")
     curve = depth_dose(energy, ion=ion, ripple_filter_mm=ripple_filter_mm)
-    save_figure(bragg_curve(curve), path)
+    try:
+        save_figure(bragg_curve(curve), path)
+    except OSError as error:
+        raise InputError(f"--out: expected a file that can be written, got '{error.strerror}'") from error
     _answer(bragg_numbers(curve), as_json, lambda console: console.print(bragg_table(curve)))
     _say(f"Picture: {path}")
 
@@ -120,21 +130,28 @@ def bragg(
 def main() -> None:
     """Run the command line with the exit codes that DESIGN.md names."""
     try:
-        code = app(standalone_mode=False)
+        with warnings.catch_warnings():
+            warnings.showwarning = _show_warning
+            code = app(standalone_mode=False)
     except InputError as error:
         sys.exit(_fail(BAD_INPUT, *error.lines))
     except LimitError as error:
         sys.exit(_fail(LIMIT_BROKEN, str(error)))
     except (KeyboardInterrupt, typer.Abort):
-        sys.exit(_fail(INTERRUPTED, "stopped; finished arms are kept, the same command goes on from there"))
+        sys.exit(_fail(INTERRUPTED, "stopped"))
     except BrokenPipeError:
         sys.exit(INTERNAL)
     except Exception as error:
         show = getattr(error, "format_message", None)
         if show is not None:  # a mistake in the command itself
-            sys.exit(_fail(BAD_INPUT, f"doseplan: {show()}"))
+            sys.exit(_fail(BAD_INPUT, f"doseplan: {show()}; `doseplan --help` shows what there is"))
         traceback.print_exc()
-        sys.exit(_fail(INTERNAL, "internal error: please report the lines above with the case file"))
+        version = _version()
+        sys.exit(
+            _fail(INTERNAL, f"doseplan {version}: internal error, not a mistake of yours: {WHAT_TO_REPORT}")
+        )
+    if code == INTERRUPTED:  # typer has turned Ctrl-C into an exit code
+        _say("stopped")
     sys.exit(code if isinstance(code, int) else GOOD)
 
 
@@ -142,6 +159,24 @@ def _fail(code: int, *lines: str) -> int:
     for line in lines:
         print(line, file=sys.stderr)
     return code
+
+
+def _version() -> str:
+    from doseplan import __version__
+
+    return __version__
+
+
+def _show_warning(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
+    """Show a warning as a line for people, without the place in the source that it comes from."""
+    _say(f"warning: {message}")
 
 
 def _say(line: str) -> None:
@@ -193,24 +228,36 @@ def _prepare_kernels() -> None:
 
 
 @contextmanager
-def _progress(kept: str) -> Iterator[Progress]:
+def _kept_when_stopped(folder: Path) -> Iterator[None]:
+    """Say on Ctrl-C which arms are on disk, and that they need not be planned again."""
+    from doseplan.exchange.runs import ARMS, STAGES
+
+    try:
+        yield
+    except KeyboardInterrupt:
+        whole = [arm for arm in ARMS if all((folder / arm / f"{stage}.nc").exists() for stage in STAGES)]
+        if whole:
+            _say(f"kept in {folder}: {', '.join(whole)}; the same command goes on from there")
+        else:
+            _say("no arm was finished, so nothing is kept")
+        raise
+
+
+@contextmanager
+def _progress() -> Iterator[Progress]:
     """Show what is being done: a bar on a terminal, a line for each new step elsewhere."""
     from rich.console import Console
     from rich.progress import BarColumn, SpinnerColumn, TextColumn, TimeElapsedColumn
     from rich.progress import Progress as Bar
 
     console = Console(stderr=True)
-    try:
-        if not console.is_terminal:
-            yield _lines()
-            return
-        columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
-        with Bar(*columns, console=console, transient=True) as bar:
-            task = bar.add_task("starting", total=1.0)
-            yield lambda message, done: bar.update(task, description=message, completed=done)
-    except KeyboardInterrupt:
-        _say(kept)
-        raise
+    if not console.is_terminal:
+        yield _lines()
+        return
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+    with Bar(*columns, console=console, transient=True) as bar:
+        task = bar.add_task("starting", total=1.0)
+        yield lambda message, done: bar.update(task, description=message, completed=done)
 
 
 def _lines() -> Progress:

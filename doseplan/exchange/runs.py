@@ -1,7 +1,10 @@
 """Run folders: a tree in memory, a netCDF file for each stage of each arm on disk, the same tree back."""
 
+import hashlib
 import json
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -9,13 +12,27 @@ import numpy as np
 import xarray as xr
 
 from doseplan import schema
-from doseplan.messages import InputError
+from doseplan.messages import InputError, Progress, silent
 
 RUN_FILE = "run.json"
 STAGES = ("anatomy", "samples", "spots", "dose")
 ARMS = ("none", "decompressed", "separated")
 TEXTS = {"case_toml": "case.toml", "anatomy_toml": "anatomy.toml"}
 """Attributes of the tree that are files of their own, as the person wrote them."""
+_JSON_STARTS = tuple('[{"tfn')
+
+
+def run_digest(attributes: dict[str, Any]) -> str:
+    """Compute what tells runs apart: name and texts of the case, version of the package and of the layout.
+
+    Parameters
+    ----------
+    attributes
+        `case`, `case_toml`, `anatomy_toml`, `schema_version`, and `versions` with `doseplan`.
+    """
+    names = ("case", "case_toml", "anatomy_toml")
+    said = (*(attributes[name] for name in names), attributes["versions"]["doseplan"])
+    return hashlib.sha256("\0".join(map(str, (*said, attributes["schema_version"]))).encode()).hexdigest()
 
 
 def write_run(tree: xr.DataTree, folder: str | Path) -> None:
@@ -31,29 +48,63 @@ def write_run(tree: xr.DataTree, folder: str | Path) -> None:
     InputError
         The folder holds something else.
     """
-    open_run(folder, {str(name): value for name, value in tree.attrs.items()})
+    attributes = {str(name): value for name, value in tree.attrs.items()}
+    open_run(folder, attributes)
     for arm in tree.children:
         write_arm(Path(folder), arm, {name: node.to_dataset() for name, node in tree[arm].children.items()})
+    write_attributes(Path(folder), attributes)
 
 
-def read_run(folder: str | Path) -> xr.DataTree:
-    """Read a run folder back to the tree that was written.
+def read_run(folder: str | Path, *, progress: Progress = silent) -> xr.DataTree:
+    """Read a run folder back to the tree that was written; arms that are not finished are left out.
 
     Raises
     ------
     InputError
-        The folder is not a run, is of another version of the layout, or a file is damaged.
+        The folder is not a run, is of another version of the layout, or a file is damaged or edited.
     """
     folder = Path(folder)
     attributes = _attributes(folder)
     if attributes is None:
         raise InputError(f"{folder}: expected a run folder with {RUN_FILE}, got none")
-    arms = {arm: read_arm(folder, arm) for arm in ARMS}
+    arms = {}
+    for number, arm in enumerate(ARMS):
+        progress(f"reading {arm}", number / len(ARMS))
+        arms[arm] = read_arm(folder, arm)
     found = {arm: stages for arm, stages in arms.items() if stages is not None}
     if not found:
         raise InputError(f"{folder}: expected at least one finished arm, got none")
     nodes = {f"/{arm}/{stage}": data for arm, stages in found.items() for stage, data in stages.items()}
     return xr.DataTree.from_dict({"/": xr.Dataset(attrs=attributes), **nodes})
+
+
+def check_folder(folder: str | Path, attributes: dict[str, Any]) -> bool:
+    """Tell whether a folder holds this run already; False if the run can be started there.
+
+    Nothing is written, so that a folder can be refused before any work.
+
+    Raises
+    ------
+    InputError
+        The folder holds files, but not this run, or can't be made.
+    """
+    folder = Path(folder)
+    parent = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    if not parent.is_dir():
+        raise InputError(f"{folder}: expected a folder to write the run to, got a file at {parent}")
+    if not os.access(parent, os.W_OK | os.X_OK):
+        raise InputError(f"{folder}: expected a folder that can be written, got no permission at {parent}")
+    if not folder.exists() or not any(folder.iterdir()):
+        return False
+    there = _attributes(folder)
+    if there is None:
+        raise InputError(f"{folder}: expected an empty folder or a run, got a folder with other files")
+    if there.get("digest") != attributes.get("digest"):
+        raise InputError(
+            f"{folder}: expected this run (digest {str(attributes.get('digest'))[:8]}), got another one "
+            f"(digest {str(there.get('digest'))[:8]}); choose another --out"
+        )
+    return True
 
 
 def open_run(folder: str | Path, attributes: dict[str, Any]) -> None:
@@ -62,29 +113,24 @@ def open_run(folder: str | Path, attributes: dict[str, Any]) -> None:
     Raises
     ------
     InputError
-        The folder holds files, but not this run; nothing is written then.
+        As `check_folder`; nothing is written then.
     """
-    folder = Path(folder)
-    if folder.exists() and not folder.is_dir():
-        raise InputError(f"{folder}: expected a folder to write the run to, got a file")
-    if folder.is_dir() and any(folder.iterdir()):
-        there = _attributes(folder)
-        if there is None:
-            raise InputError(f"{folder}: expected an empty folder or a run, got a folder with other files")
-        if there.get("digest") != attributes.get("digest"):
-            raise InputError(
-                f"{folder}: expected this run (digest {str(attributes.get('digest'))[:8]}), got another one "
-                f"(digest {str(there.get('digest'))[:8]}); choose another --out"
-            )
+    if check_folder(folder, attributes):
         return
+    folder = Path(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for name, file in TEXTS.items():
-            write_text(folder / file, str(attributes.get(name, "")))
-        rest = {key: value for key, value in attributes.items() if key not in TEXTS}
-        write_text(folder / RUN_FILE, json.dumps(rest, indent=2, ensure_ascii=False) + "\n")
     except OSError as error:
         raise InputError(f"{folder}: expected a folder that can be written, got {error.strerror}") from error
+    for name, file in TEXTS.items():
+        write_text(folder / file, str(attributes.get(name, "")))
+    write_attributes(folder, attributes)
+
+
+def write_attributes(folder: Path, attributes: dict[str, Any]) -> None:
+    """Write run.json: all attributes of the tree but the texts, which are files of their own."""
+    rest = {key: value for key, value in attributes.items() if key not in TEXTS}
+    write_text(folder / RUN_FILE, json.dumps(rest, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
 def write_arm(folder: Path, arm: str, stages: dict[str, xr.Dataset]) -> None:
@@ -106,9 +152,24 @@ def read_arm(folder: Path, arm: str) -> dict[str, xr.Dataset] | None:
 
 def write_text(path: Path, text: str) -> None:
     """Write a text file, complete or not at all."""
+    with _whole(path) as part:
+        part.write_text(text, encoding="utf-8", newline="")
+
+
+@contextmanager
+def _whole(path: Path) -> Iterator[Path]:
+    """Give a path beside the wanted one, and rename it into place once all its bytes are on the disk."""
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    part.write_text(text, encoding="utf-8")
-    part.replace(path)
+    try:
+        yield part
+        with part.open("rb") as written:
+            os.fsync(written.fileno())
+        part.replace(path)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise InputError(f"{path}: expected a place that can be written, got '{reason}'") from error
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def _attributes(folder: Path) -> dict[str, Any] | None:
@@ -117,7 +178,7 @@ def _attributes(folder: Path) -> dict[str, Any] | None:
         return None
     try:
         stated = json.loads((folder / RUN_FILE).read_text(encoding="utf-8"))
-        texts = {name: (folder / file).read_text(encoding="utf-8") for name, file in TEXTS.items()}
+        texts = {name: (folder / file).read_bytes().decode("utf-8") for name, file in TEXTS.items()}
     except (OSError, ValueError) as error:
         raise InputError(f"{folder}: expected a readable run, got a damaged one: {error}") from error
     version = stated.get("schema_version") if isinstance(stated, dict) else None
@@ -126,19 +187,27 @@ def _attributes(folder: Path) -> dict[str, Any] | None:
             f"{folder / RUN_FILE}: expected schema_version {schema.VERSION}, got {version}; "
             "run the case again with this version"
         )
-    return {**stated, **texts}
+    attributes = {**stated, **texts}
+    try:
+        unchanged = run_digest(attributes) == attributes["digest"]
+    except (KeyError, TypeError) as error:
+        raise InputError(
+            f"{folder / RUN_FILE}: expected the run's description, got one without {error}"
+        ) from error
+    if not unchanged:
+        raise InputError(
+            f"{folder}: expected {' and '.join(TEXTS.values())} as they were when the run was made, "
+            "got edited ones; a changed case needs a new run"
+        )
+    return attributes
 
 
 def _write_dataset(dataset: xr.Dataset, path: Path) -> None:
     encoding = {str(name): _encoding(value) for name, value in dataset.variables.items()}
     plain = dataset.copy(deep=False)
     plain.attrs = {name: _to_file(value) for name, value in dataset.attrs.items()}
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
+    with _whole(path) as part:
         plain.to_netcdf(part, engine="h5netcdf", encoding=encoding)
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def _encoding(value: xr.Variable) -> dict[str, Any]:
@@ -148,7 +217,8 @@ def _encoding(value: xr.Variable) -> dict[str, Any]:
     if value.size < 1000:
         return plain
     chunks = tuple(min(length, 64) for length in value.shape) if value.ndim == 3 else value.shape
-    return {**plain, "compression": "gzip", "compression_opts": 4, "shuffle": True, "chunksizes": chunks}
+    packed = {"compression": "gzip", "compression_opts": 4, "shuffle": True, "fletcher32": True}
+    return {**plain, **packed, "chunksizes": chunks}
 
 
 def _read_dataset(path: Path) -> xr.Dataset:
@@ -156,7 +226,11 @@ def _read_dataset(path: Path) -> xr.Dataset:
         with xr.open_dataset(path, engine="h5netcdf", decode_cf=False) as opened:
             dataset = opened.load()
     except Exception as error:  # h5py raises OSError, KeyError or RuntimeError on damaged files
-        raise InputError(f"{path}: expected a netCDF file of a run, got a damaged file ({error})") from error
+        reason = " ".join(str(error).split())
+        raise InputError(
+            f"{path}: expected a netCDF file of a run, got a damaged file ({reason}); "
+            "delete it, and `doseplan run` computes that arm again"
+        ) from error
     for name, value in dataset.variables.items():
         if value.attrs.pop("dtype", None) == "bool":
             dataset[name] = value.astype(bool)
@@ -168,14 +242,16 @@ def _read_dataset(path: Path) -> xr.Dataset:
 
 
 def _to_file(value: Any) -> Any:
-    """Attributes that netCDF can't hold as they are become JSON texts."""
+    """Attributes that netCDF can't hold as they are become JSON texts, and so do texts that look like one."""
     if isinstance(value, bool | list | tuple | dict) or value is None:
+        return json.dumps(value, ensure_ascii=False)
+    if isinstance(value, str) and _from_file(value) != value:
         return json.dumps(value, ensure_ascii=False)
     return value
 
 
 def _from_file(value: Any) -> Any:
-    if isinstance(value, str) and value[:1] in "[{tfn":
+    if isinstance(value, str) and value[:1] in _JSON_STARTS:
         try:
             return json.loads(value)
         except json.JSONDecodeError:

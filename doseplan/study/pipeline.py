@@ -1,6 +1,5 @@
 """The pipeline of one case, as the flow reads: three arms, one spot set."""
 
-import hashlib
 import json
 import platform
 from importlib.metadata import version
@@ -13,12 +12,13 @@ from doseplan.anatomy import build_phantom, place_samples
 from doseplan.biology import nirs
 from doseplan.case import Case
 from doseplan.dose import beam_library, grid_dose, place_fields, place_spots, sample_dose
-from doseplan.exchange import open_run, read_arm, write_arm
+from doseplan.exchange import check_folder, open_run, read_arm, run_digest, write_arm, write_attributes
 from doseplan.messages import Progress, silent
 from doseplan.planning import optimise
 
 Stages = dict[str, xr.Dataset]
 
+ARMS = ("none", "decompressed", "separated")
 STACK = ("doseplan", "numpy", "scipy", "numba", "xarray")
 
 
@@ -42,42 +42,40 @@ def plan_case(case: Case, *, out: str | Path | None = None, progress: Progress =
         The case makes no physical sense (a field misses, a target is too deep, ...), or `out` is in use.
     """
     attributes = run_attributes(case)
-    if out is not None and Path(out).exists():
-        open_run(out, attributes)  # refuse a folder that is in use before any work
+    folder = None if out is None else Path(out)
+    there = folder is not None and check_folder(folder, attributes)  # refuse a folder before any work
+    finished = _finished_arms(folder, progress) if folder is not None and there else {}
+    phantoms = _phantoms(case, [arm for arm in ARMS if arm not in finished], progress)
     library = beam_library(progress=progress)
     arms: dict[str, Stages] = {}
     spots: xr.Dataset | None = None
-    for arm, separation_mm in arms_of(case).items():
-        stages = read_arm(Path(out), arm) if out is not None else None
-        if stages is None:
-            stages = plan_arm(
-                case, library, separation_mm=separation_mm, start=spots, progress=_named(progress, arm)
-            )
-            if out is not None:
-                open_run(out, attributes)
-                progress(f"{arm}: writing", 1.0)
-                write_arm(Path(out), arm, stages)
-        arms[arm], spots = stages, stages["spots"]
-    return _tree(case, attributes, arms, library)
+    for arm in ARMS:
+        if arm in finished:
+            arms[arm] = finished[arm]
+        else:
+            arms[arm] = plan_arm(case, phantoms[arm], library, start=spots, progress=_named(progress, arm))
+            if folder is not None:
+                _keep(folder, arm, arms[arm], _described(case, attributes, arms, library), progress)
+        spots = arms[arm]["spots"]
+    return _tree(_described(case, attributes, arms, library), arms)
 
 
 def plan_arm(
     case: Case,
+    phantom: xr.Dataset,
     library: xr.Dataset,
     *,
-    separation_mm: float | None,
     start: xr.Dataset | None = None,
     progress: Progress = silent,
 ) -> Stages:
-    """Plan one arm: anatomy, samples, spots, weights, final dose.
+    """Plan one arm on its phantom: samples, spots, weights, final dose.
 
     Parameters
     ----------
     start
         Spots of another arm with their weights; spots cover the unoperated target, so all arms share them.
     """
-    progress("voxels and samples", 0.0)
-    phantom = build_phantom(case, separation_mm=separation_mm)
+    progress("samples and spots", 0.0)
     samples = place_samples(phantom, case)
     spots = place_spots(case, phantom, place_fields(case, phantom), library) if start is None else start
     planned = optimise(case, phantom, samples, spots, library, start=start, progress=progress)
@@ -93,32 +91,61 @@ def plan_arm(
 
 def arms_of(case: Case) -> dict[str, float | None]:
     """Name the three arms and their separation [mm]; None is no surgery."""
-    return {"none": None, "decompressed": 0.0, "separated": case.surgery.separation_mm}
+    return dict(zip(ARMS, (None, 0.0, case.surgery.separation_mm), strict=True))
 
 
 def run_attributes(case: Case) -> dict[str, object]:
     """Describe a run before it is computed: case, version and the digest of both."""
-    said = (case.name, case.case_toml, case.anatomy_toml, version("doseplan"), str(schema.VERSION))
     versions = {name: version(name) for name in STACK}
-    return {
+    attributes = {
         "case": case.name,
         "case_toml": case.case_toml,
         "anatomy_toml": case.anatomy_toml,
-        "digest": hashlib.sha256("\0".join(said).encode()).hexdigest(),
         "schema_version": schema.VERSION,
         "versions": {**versions, "python": platform.python_version()},
     }
+    return {**attributes, "digest": run_digest(attributes)}
 
 
-def _tree(
+def _finished_arms(folder: Path, progress: Progress) -> dict[str, Stages]:
+    found: dict[str, Stages] = {}
+    for arm in ARMS:
+        progress(f"{arm}: reading what is finished", 0.0)
+        stages = read_arm(folder, arm)
+        if stages is not None:
+            found[arm] = stages
+    return found
+
+
+def _phantoms(case: Case, arms: list[str], progress: Progress) -> dict[str, xr.Dataset]:
+    """Build all phantoms first, so that a case without, say, tumour left is refused before any planning."""
+    separations = arms_of(case)
+    found = {}
+    for number, arm in enumerate(arms):
+        progress(f"{arm}: voxels", number / len(arms))
+        found[arm] = build_phantom(case, separation_mm=separations[arm], arm=arm)
+    return found
+
+
+def _keep(folder: Path, arm: str, stages: Stages, attributes: dict[str, object], progress: Progress) -> None:
+    progress(f"{arm}: writing", 1.0)
+    open_run(folder, attributes)
+    write_arm(folder, arm, stages)
+    write_attributes(folder, attributes)
+
+
+def _described(
     case: Case, attributes: dict[str, object], arms: dict[str, Stages], library: xr.Dataset
-) -> xr.DataTree:
+) -> dict[str, object]:
+    """Add what the case, the models and the stages of the arms assume, each sentence once."""
     lists = [list(case.assumptions), _lines(library), list(nirs.ASSUMPTIONS)]
     lists += [_lines(data) for stages in arms.values() for data in stages.values()]
-    said = dict.fromkeys(line for lines in lists for line in lines)
-    root = xr.Dataset(attrs={**attributes, "assumptions": list(said)})
+    return {**attributes, "assumptions": list(dict.fromkeys(line for lines in lists for line in lines))}
+
+
+def _tree(attributes: dict[str, object], arms: dict[str, Stages]) -> xr.DataTree:
     nodes = {f"/{arm}/{stage}": data for arm, stages in arms.items() for stage, data in stages.items()}
-    return xr.DataTree.from_dict({"/": root, **nodes})
+    return xr.DataTree.from_dict({"/": xr.Dataset(attrs=attributes), **nodes})
 
 
 def _lines(dataset: xr.Dataset) -> list[str]:
