@@ -20,7 +20,7 @@ Array = NDArray[np.float64]
 SHORTFALL_SHARE = 2.0
 """[1] weight of the mean squared shortfall below the prescription, beside the target minimum."""
 
-SHORTFALL_PULL = 0.05
+SHORTFALL_PULL = 0.2
 """[1] the shortfall may pull at most this hard at the whole target, where the target minimum pulls with 1: in
 a case of deep conflict its square would otherwise outweigh the minimum."""
 
