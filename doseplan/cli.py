@@ -209,7 +209,7 @@ def _exit_on_limits(summary: dict[str, Any]) -> None:
 def _prepare_kernels() -> None:
     """Choose the folder of compiled kernels before numba is imported, and let waiting threads sleep.
 
-    Threads that spin while they wait cost other processes on the machine half of its speed, and win nothing here.
+    Threads that spin while they wait slow other processes on the machine, and win nothing here.
     """
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     if "NUMBA_CACHE_DIR" in os.environ:
