@@ -32,3 +32,8 @@ def __getattr__(name: str) -> Any:
     if name not in _ROOMS:
         raise AttributeError(f"module 'doseplan' has no attribute {name!r}")
     return getattr(import_module(f"doseplan.{_ROOMS[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    """List the public names too, which are not imported yet."""
+    return sorted({*globals(), *__all__})

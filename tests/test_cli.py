@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+import doseplan as package
+
 CASES = Path(__file__).parent.parent / "phantoms" / "cases"
 
 
@@ -261,3 +263,11 @@ def test_help_is_quick(tmp_path: Path) -> None:
         assert doseplan("--help", folder=tmp_path).returncode == 0
         times.append(time.perf_counter() - start)
     assert min(times) < 0.5
+
+
+def test_public_names_are_listed_and_found() -> None:
+    assert set(package.__all__) <= set(dir(package))
+    for name in package.__all__:
+        assert callable(getattr(package, name))
+    with pytest.raises(AttributeError, match="no attribute 'unheard_of'"):
+        package.unheard_of  # noqa: B018
