@@ -5,7 +5,6 @@ import os
 import re
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -253,16 +252,6 @@ def test_warnings_are_lines_for_people(tmp_path: Path) -> None:
     code = code.replace('("made up")', '("made up"); raise end(0)')
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.stderr == "warning: made up\n"
-
-
-def test_help_is_quick(tmp_path: Path) -> None:
-    # the promise is 0.5 s on an idle machine (0.15 s measured); the best of three on a busy one
-    times = []
-    for _ in range(3):
-        start = time.perf_counter()
-        assert doseplan("--help", folder=tmp_path).returncode == 0
-        times.append(time.perf_counter() - start)
-    assert min(times) < 0.5
 
 
 def test_public_names_are_listed_and_found() -> None:

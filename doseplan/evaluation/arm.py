@@ -170,8 +170,8 @@ def _target(points: Points, prescription_gye: float) -> Metrics:
     return {
         "volume_cm3": volume,
         **metrics,
-        "mean_gye": float(points.rbe @ points.volume) / volume,
-        "mean_absorbed_gy": float(points.absorbed @ points.volume) / volume,
+        "mean_gye": _sum(points.volume, points.rbe) / volume,
+        "mean_absorbed_gy": _sum(points.volume, points.absorbed) / volume,
         "mean_let_d_kev_um": _mean(points.let_d, points.volume * points.absorbed),
         "coldest_cm3": _coldest(points),
     }
@@ -191,19 +191,19 @@ def _coldest(points: Points) -> Metrics:
     share = np.clip(COLDEST_CM3 - (np.cumsum(volume) - volume), 0.0, volume)
     found = float(share.sum())
     position = points.position[order]
-    centroid = share @ position / found
-    spread = math.sqrt(float(share @ ((position - centroid) ** 2).sum(axis=1)) / found)
+    centroid = np.sum(share[:, np.newaxis] * position, axis=0) / found
+    spread = math.sqrt(_sum(share, ((position - centroid) ** 2).sum(axis=1)) / found)
     absorbed = points.absorbed[order]
     return {
         "volume_cm3": found,
-        "mean_gye": float(share @ points.rbe[order]) / found,
-        "mean_absorbed_gy": float(share @ absorbed) / found,
+        "mean_gye": _sum(share, points.rbe[order]) / found,
+        "mean_absorbed_gy": _sum(share, absorbed) / found,
         "mean_let_d_kev_um": _mean(points.let_d[order], share * absorbed),
         "x_mm": float(centroid[0]),
         "y_mm": float(centroid[1]),
         "z_mm": float(centroid[2]),
         "spread_mm": spread,
-        "mean_dura_distance_mm": float(share @ points.dura_distance[order]) / found,
+        "mean_dura_distance_mm": _sum(share, points.dura_distance[order]) / found,
     }
 
 
@@ -234,10 +234,15 @@ def _beside(name: str, points: Points, dose_gye: float) -> Metrics:
     }
 
 
+def _sum(share: Array, values: Array) -> float:
+    """Sum of products by numpy's own loop: BLAS would make the last digit depend on its threads."""
+    return float(np.sum(share * values))
+
+
 def _mean(values: Array, share: Array) -> float:
     """Average with shares; 0 where they are all 0 (no dose has no LET)."""
     total = float(share.sum())
-    return float(share @ values) / total if total > 0.0 else 0.0
+    return _sum(share, values) / total if total > 0.0 else 0.0
 
 
 def _geometry(phantom: xr.Dataset) -> Metrics:
