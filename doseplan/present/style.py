@@ -1,0 +1,62 @@
+"""What all figures of a run share: how arms and dose levels look, and how they are named."""
+
+import numpy as np
+import xarray as xr
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from doseplan.case import Case
+from doseplan.present.table import NOT_CLINICAL
+
+ARM_LINES = {"none": (":", "#555555"), "decompressed": ("--", "#0072b2"), "separated": ("-", "#d55e00")}
+"""Line style and colour of each arm; colours of Okabe and Ito, told apart by the colour-blind."""
+
+LEVEL_LINES = (("-", "#000000"), ("--", "#000000"), ("-.", "#c00000"))
+"""Line style and colour of 90 %, 95 % and the cord's limit, on slices and on histograms."""
+
+
+def node(tree: xr.DataTree, arm: str, stage: str) -> xr.Dataset:
+    """Give one stage of one arm."""
+    return xr.DataTree.to_dataset(tree.children[arm].children[stage])
+
+
+def arm_title(tree: xr.DataTree, arm: str) -> str:
+    """Name an arm with the separation that its phantom was built with."""
+    separation = float(node(tree, arm, "anatomy").attrs["separation_mm"])
+    return "no surgery" if np.isnan(separation) else f"{arm}, {separation:g} mm"
+
+
+def dose_label(case: Case) -> str:
+    """Label an axis of RBE-weighted dose with its scale."""
+    return f"dose [GyE, {case.prescription.scale}, {case.prescription.fractions} fractions]"
+
+
+def dose_levels(case: Case) -> tuple[tuple[str, float | None], ...]:
+    """Name the levels that are drawn and give their RBE-weighted dose [Gy(RBE)]; None is not stated."""
+    total = case.prescription.total_gy_rbe
+    return ("90 %", 0.9 * total), ("95 %", 0.95 * total), ("cord limit", cord_limit(case))
+
+
+def cord_limit(case: Case) -> float | None:
+    """Give the tightest maximum of the cord [Gy(RBE)]; None if the case states none."""
+    total = case.prescription.total_gy_rbe
+    stated = [
+        limit.max_gy_rbe if limit.max_gy_rbe is not None else 0.01 * (limit.max_percent or 0.0) * total
+        for limit in case.constraint
+        if limit.structure == "cord"
+    ]
+    return min(stated, default=None)
+
+
+def level_handles(case: Case, *, width: float = 1.3) -> list[Line2D]:
+    """Explain the drawn levels in a legend."""
+    return [
+        Line2D([], [], color=colour, ls=style, lw=width, label=f"{name} ({level:.1f} GyE)")
+        for (style, colour), (name, level) in zip(LEVEL_LINES, dose_levels(case), strict=True)
+        if level is not None
+    ]
+
+
+def entitle(figure: Figure, text: str) -> None:
+    """Put the title above a figure, with what it must not be used for."""
+    figure.suptitle(f"{text}. {NOT_CLINICAL}", fontsize=10)
