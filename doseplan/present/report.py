@@ -1,5 +1,6 @@
 """The report of a run as Markdown."""
 
+from itertools import pairwise
 from typing import Any
 
 import xarray as xr
@@ -10,7 +11,7 @@ from doseplan.present.table import NOT_CLINICAL, goal_name, heading, improvement
 FIGURES = (
     ("dose.png", "GyE over CT through the coldest point of the target without surgery"),
     ("dvh.png", "Dose-volume histograms of cord, target and strip"),
-    ("depth_dose.png", "Dose along the axis of each field"),
+    ("depth_dose.png", "Dose, LET and water-equivalent depth along the axis of each field"),
 )
 
 
@@ -29,7 +30,7 @@ def report_markdown(summary: dict[str, Any], tree: xr.DataTree, case: Case) -> s
         f"# {case.name}\n\n**{NOT_CLINICAL}**",
         _prescription(summary),
         "## Verdicts\n\n" + _verdicts(arms),
-        "## What separation brings\n\n" + _bullets([*improvements(summary), *_falls(arms)]),
+        "## What separation brings\n\n" + _bullets([*improvements(summary), *_falls(arms, tree, case)]),
         "## Doses\n\nGyE with absorbed dose [Gy] and dose-averaged LET [keV/um] in brackets.\n\n"
         + _doses(arms),
         "## Where it is cold\n\n" + _bullets(_coldest(arms)),
@@ -71,20 +72,40 @@ def _verdicts(arms: dict[str, Any]) -> str:
 
 def _doses(arms: dict[str, Any]) -> str:
     lines = [_row("", *(heading(name, arm) for name, arm in arms.items())), _rule(len(arms) + 1)]
-    return "\n".join([*lines, *(_row(label, *cells) for label, cells, _ in rows(arms))])
+    return "\n".join([*lines, *(_row(label, *cells) for label, cells, _ in rows(arms, goals=False))])
 
 
-def _falls(arms: dict[str, Any]) -> list[str]:
-    """Explain a target minimum that is lower after more surgery."""
-    if not {"decompressed", "separated"} <= set(arms):
-        return []
-    before, after = arms["decompressed"]["tumour"]["dmin_gye"], arms["separated"]["tumour"]["dmin_gye"]
-    if after >= before:
-        return []
-    return [
-        f"the target minimum falls by {before - after:.2f} GyE from decompressed to separated: the cavity's "
-        "filling changes the depth in water behind it, and the optimiser has a tolerance of its own"
-    ]
+def _falls(arms: dict[str, Any], tree: xr.DataTree, case: Case) -> list[str]:
+    """Explain what is lower after more surgery: the target minimum or V95."""
+    lines = []
+    for before, after in pairwise(arms):
+        minimum, coverage = (
+            arms[before]["tumour"][key] - arms[after]["tumour"][key] for key in ("dmin_gye", "v95_percent")
+        )
+        if minimum > 0.0:
+            lines.append(
+                f"the target minimum falls by {minimum:.2f} GyE from {before} to {after}: "
+                + _cause(minimum, tree, before, after, case)
+            )
+        if coverage > 0.0:
+            lines.append(
+                f"V95 falls by {coverage:.1f} % from {before} to {after}: planning puts the minimum first, "
+                "and the target is another one after surgery, so V95 need not rise with separation"
+            )
+    return lines
+
+
+def _cause(fall: float, tree: xr.DataTree, before: str, after: str, case: Case) -> str:
+    """Say whether a lower minimum is more than the optimiser can tell, and what surgery changed."""
+    tolerance = float(tree[f"{after}/spots"].attrs["tolerance_gye"])
+    if fall <= tolerance:
+        return f"less than the optimiser's tolerance of {tolerance:.2f} GyE, so not a real difference"
+    gaps = [float(tree[f"{arm}/anatomy"].attrs["gap_target_cord_mm"]) for arm in (before, after)]
+    return (
+        f"more than the optimiser's tolerance of {tolerance:.2f} GyE; what differs is the cavity, "
+        f"filled with {case.surgery.cavity_material}, the shape of the sac (both change the depth in "
+        f"water behind them), and the gap between target and cord, {gaps[1]:.2f} instead of {gaps[0]:.2f} mm"
+    )
 
 
 def _coldest(arms: dict[str, Any]) -> list[str]:

@@ -49,7 +49,7 @@ def heading(name: str, arm: dict[str, Any]) -> str:
     return name if separation is None else f"{name} ({separation:g} mm)"
 
 
-def rows(arms: dict[str, dict[str, Any]]) -> list[tuple[str, list[str], bool]]:
+def rows(arms: dict[str, dict[str, Any]], *, goals: bool = True) -> list[tuple[str, list[str], bool]]:
     """List label, one text for each arm, and whether a section ends, for terminal and report alike."""
     found = [(f"cord {label}", [_triple(arm["cord"], key) for arm in arms.values()]) for label, key in CORD]
     sections = [found]
@@ -64,17 +64,20 @@ def rows(arms: dict[str, dict[str, Any]]) -> list[tuple[str, list[str], bool]]:
             for label, key in VOLUMES
         ]
         sections.append([volume, *doses, *shares])
-    goals = next(iter(arms.values()))["goals"]
-    sections.append(
-        [
-            (goal_name(goal), [_verdict(arm["goals"][i]) for arm in arms.values()])
-            for i, goal in enumerate(goals)
-        ]
-    )
+    if goals:
+        sections.append(_goal_rows(arms))
     return [
         (label, cells, row == len(section) - 1)
         for section in sections
         for row, (label, cells) in enumerate(section)
+    ]
+
+
+def _goal_rows(arms: dict[str, dict[str, Any]]) -> list[tuple[str, list[str]]]:
+    first = next(iter(arms.values()))["goals"]
+    return [
+        (goal_name(goal), [_verdict(arm["goals"][number]) for arm in arms.values()])
+        for number, goal in enumerate(first)
     ]
 
 
