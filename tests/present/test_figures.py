@@ -148,11 +148,11 @@ def test_histograms_hold_every_arm_and_the_limit(tree: xr.DataTree, case: Case) 
 
 
 def test_water_equivalent_depth_grows_with_rsp(tree: xr.DataTree, case: Case) -> None:
-    figure = axis_depth_dose(tree, case)
-    behind = panels(figure)[2 * 2].lines[0].get_xydata()  # third row, the field from behind
-    # the body is 96 mm deep at x = 0 and shorter at x = 6; 8 mm of it and more are bone of 1.6
-    assert 90.0 < behind[-1, 0] < 98.0
-    assert behind[-1, 1] > behind[-1, 0] + 8.0 * 0.6
+    behind = panels(axis_depth_dose(tree, case))[5].lines[0].get_xydata()  # third row, second field
+    # the axis at x = 6 leaves the ellipse of half axes 52.8 (x) and 48 mm (y) at y = 47.7
+    assert behind[-1, 0] == pytest.approx(2 * 47.7, abs=4.0)  # one voxel
+    # the part beyond y = 20 is bone of 1.6; a voxel and a half of 0.6 where it begins and ends
+    assert behind[-1, 1] - behind[-1, 0] == pytest.approx(0.6 * (47.7 - 20.0), abs=1.5 * 4.0 * 0.6)
     assert np.all(np.diff(behind[:, 1]) > 0.0)
 
 
