@@ -1,0 +1,89 @@
+"""Write docs/validation.md from the comparisons of tests/physics: `python docs/update_validation.py [PAGE]`."""
+
+import inspect
+import sys
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PAGE = ROOT / "docs" / "validation.md"
+HEAD = """# Validation
+
+What doseplan computes beside published measurements, independent programs and analytic limits. Written by
+`python docs/update_validation.py` from the tests in `tests/physics`, which assert every row; nothing here is typed by hand.
+
+Differences are ours against the reference, in per cent of the reference unless a unit stands beside them. A row in **bold** is
+one where we disagree with the reference by more than the tolerance; the line below its table says why we think so.
+"""
+
+
+class Rows:
+    """Collect the rows that tests record, and what their files say about the references."""
+
+    def __init__(self) -> None:
+        """Start with nothing."""
+        self.texts: dict[str, str] = {}
+        self.found: list[tuple[str, dict[str, Any]]] = []
+
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        """Keep the docstring of every test file."""
+        for item in items:
+            if isinstance(item, pytest.Function):
+                self.texts[item.location[0]] = inspect.getdoc(item.module) or ""
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Keep the rows of every finished test."""
+        if report.when == "call":
+            rows = [dict(value) for name, value in report.user_properties if name == "comparison"]  # type: ignore[call-overload]
+            self.found += [(report.location[0], row) for row in rows]
+
+
+def page(rows: Rows) -> str:
+    """Lay the rows out, one section for each test file."""
+    parts = [HEAD]
+    for name, group in groupby(rows.found, key=lambda pair: pair[0]):
+        title, _, rest = rows.texts[name].partition("\n")
+        parts.append(f"\n## {title.rstrip('.')}\n")
+        if rest.strip():
+            parts.append(f"\n{rest.strip()}\n")
+        parts.append(_table([row for _, row in group]))
+    return "".join(parts)
+
+
+def _table(rows: list[dict[str, Any]]) -> str:
+    lines = ["", "| Quantity | Ours | Reference | Difference | Tolerance | Why this tolerance |"]
+    lines.append("|---|---|---|---|---|---|")
+    lines += [_line(row) for row in rows]
+    reasons = dict.fromkeys(row["disagrees"] for row in rows if row["disagrees"])
+    lines += [line for reason in reasons for line in ("", f"Disagreement: {reason}")]
+    return "\n".join(lines) + "\n"
+
+
+def _line(row: dict[str, Any]) -> str:
+    unit = f" {row['unit']}" if row["unit"] else ""
+    if row["absolute"]:
+        difference, tolerance = f"{row['difference']:+.2g}{unit}", f"{row['tolerance']:.2g}{unit}"
+    else:
+        difference, tolerance = f"{100 * row['difference']:+.2f} %", f"{100 * row['tolerance']:.2g} %"
+    bold = "**" if row["disagrees"] else ""
+    quantity = f"{bold}{row['quantity']}{bold}"
+    return (
+        f"| {quantity} | {row['ours']:.4g}{unit} | {row['reference']:.4g}{unit} | {bold}{difference}{bold} "
+        f"| {tolerance} | {row['why']} |"
+    )
+
+
+def main(target: Path) -> int:
+    """Run the physics tests and write the page if all of them hold."""
+    rows = Rows()
+    code = pytest.main(["-q", "-p", "no:cacheprovider", str(ROOT / "tests" / "physics")], plugins=[rows])
+    if code == pytest.ExitCode.OK:
+        target.write_text(page(rows), encoding="utf-8")
+    return int(code)
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1]) if len(sys.argv) > 1 else PAGE))
