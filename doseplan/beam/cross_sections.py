@@ -3,6 +3,7 @@
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from doseplan.beam.medium import WATER, Medium
 from doseplan.beam.species import Species, checked_energy, species_of
 from doseplan.constants import ATOMIC_MASS_MEV
 from doseplan.messages import InputError
@@ -12,7 +13,8 @@ Floats = NDArray[np.float64]
 TARGETS = {
     "H": (1, 1), "He": (2, 4), "Li": (3, 7), "Be": (4, 9), "B": (5, 11), "C": (6, 12), "N": (7, 14),
     "O": (8, 16), "Na": (11, 23), "Mg": (12, 24), "Al": (13, 27), "P": (15, 31), "S": (16, 32),
-    "Cl": (17, 35), "K": (19, 39), "Ca": (20, 40), "Ti": (22, 48), "Fe": (26, 56),
+    "Cl": (17, 35), "Ar": (18, 40), "K": (19, 39), "Ca": (20, 40), "Ti": (22, 48), "V": (23, 51),
+    "Fe": (26, 56), "Zr": (40, 90),
 }  # fmt: skip
 """Charge and mass number of the most abundant isotope."""
 
@@ -39,10 +41,9 @@ for the other ions of A = 2 and 3 [assumed]."""
 HELIUM_CHARGE_CHANGING_SHARE = 0.75
 """[1] the rest turns 4He into 3He."""
 
-REACTIONS_PER_MILLIBARN = 3.342_8e-5
-"""[cm2/g per mb] water molecules per gram."""
+CM2_PER_MILLIBARN = 1e-27
 
-WATER = (("H", 2.0), ("O", 1.0))
+WATER_ATOMS = (("H", 2.0), ("O", 1.0))
 KINDS = ("reaction", "charge_changing")
 
 
@@ -82,7 +83,9 @@ def reaction_cross_section(
     if kind not in KINDS:
         raise InputError(f"kind: expected one of {', '.join(KINDS)}, got {kind!r}")
     if target == "water":
-        total = sum((count * _on_element(ion, values, name) for name, count in WATER), np.zeros_like(values))
+        total = sum(
+            (count * _on_element(ion, values, name) for name, count in WATER_ATOMS), np.zeros_like(values)
+        )
     elif target in TARGETS:
         total = _on_element(ion, values, target)
     else:
@@ -99,9 +102,19 @@ def charge_changing_share(ion: Species) -> float:
     return CHARGE_CHANGING_SHARE if ion.charge == 6 else 1.0
 
 
-def reactions_in_water(species: str, energy: Floats) -> Floats:
-    """Compute the interaction coefficient [cm2/g] in water."""
-    return REACTIONS_PER_MILLIBARN * reaction_cross_section(species, np.maximum(energy, 1e-3), "water")
+def interaction_coefficient(species: str, energy: Floats, medium: Medium = WATER) -> Floats:
+    """Compute the reactions per mass thickness [cm2/g]: atoms per gram times cross section, summed.
+
+    Raises
+    ------
+    InputError
+        An element whose cross section is not known, or an ion beyond 12C.
+    """
+    inside = np.maximum(energy, 1e-3)
+    total = np.zeros_like(inside)
+    for symbol, atoms in medium.atoms:
+        total += atoms * CM2_PER_MILLIBARN * reaction_cross_section(species, inside, symbol)
+    return total
 
 
 def _on_element(ion: Species, energy: Floats, target: str) -> Floats:

@@ -1,21 +1,19 @@
-"""Straggling of the range and multiple scattering of ions in water."""
+"""Straggling of the range and multiple scattering of ions in matter."""
 
 import numpy as np
 from numpy.typing import NDArray
 
+from doseplan.beam.medium import WATER, Medium
 from doseplan.beam.species import Species, relativistic, species_of
-from doseplan.beam.stopping import effective_charge, stopping_power_in_water
-from doseplan.constants import ATOMIC_MASS_MEV, BETHE_K, ELECTRON_MASS_MEV, WATER_Z_OVER_A
+from doseplan.beam.stopping import effective_charge, slowing
+from doseplan.constants import ATOMIC_MASS_MEV, BETHE_K, ELECTRON_MASS_MEV
 
 Floats = NDArray[np.float64]
-
-SCATTERING_LENGTH = 46.88
-"""[g/cm2] of water; Gottschalk, arXiv:0908.1413 [from memory]."""
 
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(200)
 
 
-def range_straggling(species: str, energy: float, *, i_value_ev: float) -> float:
+def range_straggling(species: str, energy: float, medium: Medium = WATER) -> float:
     """Compute the spread of the range [g/cm2, one sigma] from Bohr's relativistic energy straggling.
 
     Notes
@@ -28,21 +26,22 @@ def range_straggling(species: str, energy: float, *, i_value_ev: float) -> float
     values = np.exp(lowest + half * (1.0 + _NODES))
     beta2, gamma, _ = relativistic(values, ATOMIC_MASS_MEV)
     charge = effective_charge(species_of(species).charge, np.sqrt(beta2))
-    bohr = BETHE_K * ELECTRON_MASS_MEV * WATER_Z_OVER_A * charge**2 * gamma**2 * (1.0 - beta2 / 2.0)
-    slowing = stopping_power_in_water(species, values, i_value_ev=i_value_ev)
-    return float(np.sqrt(np.sum(half * _WEIGHTS * mass * values * bohr / slowing**3)))
+    bohr = BETHE_K * ELECTRON_MASS_MEV * medium.z_over_a * charge**2 * gamma**2 * (1.0 - beta2 / 2.0)
+    cubed = slowing(species, values, medium) ** 3
+    return float(np.sqrt(np.sum(half * _WEIGHTS * mass * values * bohr / cubed)))
 
 
-def momentum_range_spread(species: str, energy: float, momentum_spread: float, *, i_value_ev: float) -> float:
+def momentum_range_spread(
+    species: str, energy: float, momentum_spread: float, medium: Medium = WATER
+) -> float:
     """Compute the spread of the range [g/cm2] of a beam from its relative spread of momentum."""
     gamma = 1.0 + energy / ATOMIC_MASS_MEV
     energy_spread = energy * (gamma + 1.0) / gamma * momentum_spread
-    slowing = stopping_power_in_water(species, np.array([energy]), i_value_ev=i_value_ev)
-    return float(species_of(species).mass * energy_spread / slowing[0])
+    return float(species_of(species).mass * energy_spread / slowing(species, np.array([energy]), medium)[0])
 
 
-def scattering_power(ion: Species, energy: Floats, entrance_energy: float) -> Floats:
-    """Compute the differential Moliere scattering power of water.
+def scattering_power(ion: Species, energy: Floats, entrance_energy: float, medium: Medium = WATER) -> Floats:
+    """Compute the differential Moliere scattering power.
 
     Parameters
     ----------
@@ -66,10 +65,12 @@ def scattering_power(ion: Species, energy: Floats, entrance_energy: float) -> Fl
     correction = 0.5244 + 0.1975 * lost + 0.2320 * log_speed - 0.0098 * log_speed * lost
     # the published fit ends near the end of the range; it stays positive here
     correction = np.clip(correction, 0.1, 1.2)
-    return np.asarray(correction * (15.0 * ion.charge / momentum_speed) ** 2 / SCATTERING_LENGTH)
+    return np.asarray(correction * (15.0 * ion.charge / momentum_speed) ** 2 / medium.scattering_length)
 
 
-def fermi_eyges_moments(power: Floats, step: float) -> tuple[Floats, Floats, Floats]:
+def fermi_eyges_moments(
+    power: Floats, step: float, *, gap_step: int = 0, gap: float = 0.0
+) -> tuple[Floats, Floats, Floats]:
     """Integrate the scattering power along the depth.
 
     Parameters
@@ -77,13 +78,16 @@ def fermi_eyges_moments(power: Floats, step: float) -> tuple[Floats, Floats, Flo
     power : (depth,) [rad2 cm2/g]
         Scattering power in every step.
     step : float [g/cm2]
+    gap_step, gap : int, float [g/cm2]
+        In front of this step the beam drifts this far without scattering.
 
     Returns
     -------
     position, covariance, angle : (depth,) float64 [(g/cm2)2], [rad g/cm2], [rad2]
         Projected variances in the middle of every step, for a beam of no width at depth zero.
     """
-    middle = (np.arange(power.size) + 0.5) * step
+    index = np.arange(power.size)
+    middle = (index + 0.5) * step + np.where(index >= gap_step, gap, 0.0)
     whole = [np.cumsum(power * middle**order) * step for order in range(3)]
     zeroth, first, second = (total - 0.5 * power * middle**order * step for order, total in enumerate(whole))
     position = np.maximum(middle**2 * zeroth - 2.0 * middle * first + second, 0.0)

@@ -35,7 +35,7 @@ there, and ICRU 90 tabulates 12C by T / 12. An ion that is not listed weighs its
 TRANSPORTED = (
     "12C", "11C", "10C", "11B", "10B", "10Be", "9Be", "7Be", "7Li", "6Li", "4He", "3He", "3H", "2H", "1H",
 )  # fmt: skip
-"""The species of the transport; the first is the primary ion."""
+"""The species that a transport knows, heavy ones first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

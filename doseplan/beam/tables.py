@@ -7,11 +7,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.interpolate import CubicHermiteSpline
 
-from doseplan.beam.cross_sections import reactions_in_water
+from doseplan.beam.cross_sections import interaction_coefficient
 from doseplan.beam.fragments import birth_angle, birth_energy, children, energy_spread
+from doseplan.beam.medium import WATER, Medium
 from doseplan.beam.scattering import scattering_power
 from doseplan.beam.species import TRANSPORTED, Species, species_of
-from doseplan.beam.stopping import energy_at_range, range_in_water, stopping_power_in_water
+from doseplan.beam.stopping import energy_at_range, range_at, slowing
 
 Floats = NDArray[np.float64]
 Factor = Callable[[str, Floats], Floats]
@@ -49,9 +50,10 @@ class Cells:
 class Tables:
     """All tables of a transport; shapes as `doseplan.kernels.transport.transport` takes them."""
 
+    medium: Medium
+    names: tuple[str, ...]
     step: float
     ratio: int
-    i_value_ev: float
     responses: tuple[str, ...]
     primary: Cells
     species: Cells
@@ -76,18 +78,38 @@ class _Branches:
     energy: list[Floats]
 
 
+def lineup(ion: str) -> tuple[str, ...]:
+    """List the species of a beam: the primary ion, then all that its reactions can end in, heavy ones first.
+
+    Secondary protons of a proton beam are a species of their own, so that "1H" is then there twice.
+    """
+    found: set[str] = set()
+    waiting = [ion]
+    while waiting:
+        made = {child.name for child in children(waiting.pop())} - found
+        found |= made
+        waiting += made
+    return (ion, *(name for name in TRANSPORTED if name in found))
+
+
 def build_tables(
     *,
+    ion: str,
+    medium: Medium,
     highest_energy: float,
     step: float,
     ratio: int,
     responses: Mapping[str, Factor],
-    i_value_ev: float,
+    cross_section_scale: float = 1.0,
 ) -> Tables:
     """Compute the tables for beams up to an energy.
 
     Parameters
     ----------
+    ion : str
+        The primary ion.
+    medium : Medium
+        What the beam crosses.
     highest_energy : float [MeV/u]
         Of the primary ion, its spread included.
     step : float [g/cm2]
@@ -95,30 +117,31 @@ def build_tables(
     responses : mapping of name to factor
         Each is the energy loss times a factor of species and energy; energy loss itself and its product with
         LET always come first.
-    i_value_ev : float [eV]
-        Mean excitation energy of water.
+    cross_section_scale : float
+        Multiplies all reaction cross sections.
     """
     length = step * ratio
-    size = np.zeros(len(TRANSPORTED), dtype=np.int64)
-    size[0] = _cells_up_to("12C", highest_energy, length, i_value_ev)
+    names = lineup(ion)
+    size = np.zeros(len(names), dtype=np.int64)
+    size[0] = int(range_at(ion, np.array([highest_energy]), medium)[0] / length) + 2
     group_size = np.full(size.size, max(1, round(SECONDARY_GROUP_MM * 0.0998 / length)), dtype=np.int64)
     group_size[0] = 1
     branches = _Branches(parent=[], child=[], number=[], position=[], angle=[], energy=[])
     for parent in range(size.size):
-        _add_branches(branches, parent, size, group_size, length, i_value_ev)
-    factors: dict[str, Factor] = {"idd": _one, "idd_let": _let(i_value_ev), **responses}
-    fine = _cells(TRANSPORTED[0], int(size[0]) * ratio, step, factors, highest_energy, i_value_ev)
+        _add_branches(branches, parent, names, size, group_size, length, medium)
+    factors: dict[str, Factor] = {"idd": _one, "idd_let": _let(medium), **responses}
     rows = [
-        _cells(name, int(count), length, factors, highest_energy, i_value_ev)
-        for name, count in zip(TRANSPORTED, size, strict=True)
+        _cells(name, int(count), length, factors, highest_energy, medium, cross_section_scale)
+        for name, count in zip(names, size, strict=True)
     ]
     groups = int(np.max(-(-size // group_size)))
     return Tables(
+        medium=medium,
+        names=names,
         step=step,
         ratio=ratio,
-        i_value_ev=i_value_ev,
         responses=tuple(factors),
-        primary=fine,
+        primary=_cells(ion, int(size[0]) * ratio, step, factors, highest_energy, medium, cross_section_scale),
         species=_stack(rows, int(size.max())),
         group_size=group_size,
         branch_start=np.searchsorted(branches.parent, np.arange(size.size + 1)).astype(np.int64),
@@ -134,43 +157,42 @@ def _one(species: str, energy: Floats) -> Floats:
     return np.ones_like(energy)
 
 
-def _let(i_value_ev: float) -> Factor:
+def _let(medium: Medium) -> Factor:
+    """LET is always that in water, with the I-value of the beam's water if it crosses water."""
+    water = medium if medium.composition == WATER.composition else WATER
+
     def factor(species: str, energy: Floats) -> Floats:
-        return KEV_PER_UM * stopping_power_in_water(species, energy, i_value_ev=i_value_ev)
+        return KEV_PER_UM * slowing(species, energy, water)
 
     return factor
-
-
-def _cells_up_to(species: str, energy: float, length: float, i_value_ev: float) -> int:
-    """Count the cells that reach up to the range of an energy, one to spare."""
-    return int(range_in_water(species, np.array([energy]), i_value_ev=i_value_ev)[0] / length) + 2
 
 
 def _add_branches(
     branches: _Branches,
     parent: int,
+    names: tuple[str, ...],
     size: NDArray[np.int64],
     group_size: NDArray[np.int64],
     length: float,
-    i_value_ev: float,
+    medium: Medium,
 ) -> None:
     """Add all fragments of one parent and make room for the ranges that they reach."""
     width = int(group_size[parent])
     groups = -(-int(size[parent]) // width)
-    ion = species_of(TRANSPORTED[parent])
+    ion = species_of(names[parent])
     # reactions happen half-way through a step, so half a cell below the middle of the group
     cell = np.asarray((np.arange(groups) + 0.5) * width - 0.5, dtype=np.float64)
     centre = np.maximum(cell, 0.25) * length
-    energy = energy_at_range(ion.name, centre, i_value_ev=i_value_ev)
+    energy = energy_at_range(ion.name, centre, medium)
     nodes, weights = _spread_points(parent == 0)
     for child in children(ion.name):
         made = species_of(child.name)
         mean, spread = birth_energy(ion, child, energy), energy_spread(ion, child, energy)
         angle = birth_angle(ion, child, energy) ** 2
-        index = TRANSPORTED.index(child.name)
+        index = 1 + names[1:].index(child.name)
         for node, weight in zip(nodes, weights, strict=True):
             at = np.maximum(mean + node * spread, 0.05 * mean)
-            position = range_in_water(child.name, at, i_value_ev=i_value_ev) / length
+            position = range_at(child.name, at, medium) / length
             size[index] = max(int(size[index]), int(position.max()) + 3)
             branches.parent.append(parent)
             branches.child.append(index)
@@ -200,30 +222,36 @@ def _born_energy(branches: _Branches, parents: int, groups: int) -> Floats:
 
 
 def _cells(
-    name: str, size: int, step: float, factors: Mapping[str, Factor], entrance: float, i_value_ev: float
+    name: str,
+    size: int,
+    step: float,
+    factors: Mapping[str, Factor],
+    entrance: float,
+    medium: Medium,
+    cross_section_scale: float,
 ) -> Cells:
     """Compute what ions of every cell do in one step, averaged over the cell by fine quadrature."""
     ion = species_of(name)
     edges = np.asarray(np.arange(size + 1) * step, dtype=np.float64)
-    highest = 1.02 * float(energy_at_range(name, edges[-1:], i_value_ev=i_value_ev)[0])
+    highest = 1.02 * float(energy_at_range(name, edges[-1:], medium)[0])
     grid = np.geomspace(LOWEST_ENERGY, highest, POINTS)
-    means = [_cell_means(ion, factor, grid, edges, i_value_ev) for factor in factors.values()]
+    means = [_cell_means(ion, factor, grid, edges, medium) for factor in factors.values()]
     # an ion of a cell crosses the whole step; one of the first cell stops half-way on average
     middle: Floats = np.maximum(edges[:-1], 0.25 * step)
     path = np.full(size, step)
     path[0] = 0.5 * step
-    energy = energy_at_range(name, middle, i_value_ev=i_value_ev)
+    energy = energy_at_range(name, middle, medium)
     end_energy = means[0]
     return Cells(
-        survival=np.exp(-reactions_in_water(name, energy) * path),
+        survival=np.exp(-cross_section_scale * interaction_coefficient(name, energy, medium) * path),
         middle_energy=0.5 * (end_energy + np.concatenate([[0.0], end_energy[:-1]])),
         end_energy=end_energy,
         weight=np.array([np.diff(mean, prepend=0.0) for mean in means]),
-        power=scattering_power(ion, energy, max(entrance, highest)),
+        power=scattering_power(ion, energy, max(entrance, highest), medium),
     )
 
 
-def _cell_means(ion: Species, factor: Factor, grid: Floats, edges: Floats, i_value_ev: float) -> Floats:
+def _cell_means(ion: Species, factor: Factor, grid: Floats, edges: Floats, medium: Medium) -> Floats:
     """Average over each cell the integral of factor times energy from rest to the ion's energy.
 
     The difference of two neighbouring cells is then what a step does, with no error of its own: the sum
@@ -234,8 +262,8 @@ def _cell_means(ion: Species, factor: Factor, grid: Floats, edges: Floats, i_val
     pieces = (half * _WEIGHTS * ion.mass * factor(ion.name, inner)).sum(axis=1)
     first = ion.mass * grid[0] * float(factor(ion.name, grid[:1])[0])
     integral = np.concatenate([[0.0, first], first + np.cumsum(pieces)])
-    distance = np.concatenate([[0.0], range_in_water(ion.name, grid, i_value_ev=i_value_ev)])
-    slope = factor(ion.name, grid) * stopping_power_in_water(ion.name, grid, i_value_ev=i_value_ev)
+    distance = np.concatenate([[0.0], range_at(ion.name, grid, medium)])
+    slope = factor(ion.name, grid) * slowing(ion.name, grid, medium)
     slope = np.concatenate([slope[:1], slope])
     gap = np.diff(distance)
     areas = 0.5 * gap * (integral[1:] + integral[:-1]) + gap**2 / 12.0 * (slope[:-1] - slope[1:])

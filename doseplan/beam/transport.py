@@ -1,164 +1,181 @@
-"""Carry a carbon beam through water: primary ions and fragments, one step of depth at a time."""
+"""Carry an ion beam through matter: primary ions and fragments, one step of depth at a time."""
 
 from collections.abc import Mapping
 
 import numpy as np
 import xarray as xr
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import ndtr
 
-from doseplan.beam.scattering import (
-    fermi_eyges_moments,
-    momentum_range_spread,
-    range_straggling,
-    scattering_power,
-)
+from doseplan.beam.line import MM, BeamLine, Beams, grid, range_sigma
+from doseplan.beam.medium import Medium, medium_of
 from doseplan.beam.species import TRANSPORTED, species_of
-from doseplan.beam.stopping import energy_at_range, range_in_water
+from doseplan.beam.stopping import energy_at_range, range_at
 from doseplan.beam.tables import Factor, Tables, build_tables
-from doseplan.constants import WATER_DENSITY, WATER_I_VALUE_EV
 from doseplan.kernels import transport as kernel
 from doseplan.messages import InputError
 
 Floats = NDArray[np.float64]
 
-LOWEST, HIGHEST = 50.0, 430.0
-"""[MeV/u] energies that the transport takes; the multiplicities of fragments hold from 80 MeV/u."""
-
-DEFAULT_MOMENTUM_SPREAD = 0.0005
-"""[1] one sigma of dp/p; section D2 of the reference [assumed]."""
+ENERGIES = {1: (50.0, 250.0), 2: (50.0, 250.0), 3: (50.0, 430.0)}
+"""[MeV/u] energies that the transport takes, by charge, three standing for heavier ions too; the
+multiplicities of fragments hold from 80 MeV/u."""
 
 FRAGMENT_STEP_MM = 0.5
-"""Step of the fragments, to the nearest whole number of steps of the primary ion."""
+"""[mm of water] step of the fragments, to the nearest whole number of steps of the primary ion."""
 
 TAIL_MM, TAIL_SHARE = 60.0, 0.15
-"""[mm], [1] the result ends this far, and this part of the range, behind the range."""
+"""[mm of water], [1] the result ends this far, and this part of the range, behind the range."""
+
+LONGEST_MM = 1000.0
+"""[mm of water] no result is longer."""
 
 THRESHOLD = 1e-10
 """Fewer reactions per primary ion, step and group of cells make no fragments: section G5 of the reference."""
-
-MM = WATER_DENSITY / 10.0
-"""[g/cm2 per mm] of water."""
 
 
 def transport(
     energy: ArrayLike,
     *,
+    ion: str = "12C",
+    material: str | Medium = "water",
+    i_value_ev: float | None = None,
+    line: BeamLine | None = None,
     responses: Mapping[str, Factor] | None = None,
     step_mm: float = 0.1,
     fragment_step_mm: float = FRAGMENT_STEP_MM,
     depth_mm: float | None = None,
-    momentum_spread: float = DEFAULT_MOMENTUM_SPREAD,
-    ripple_filter_mm: float = 0.0,
-    i_value_ev: float = WATER_I_VALUE_EV,
+    spectra_mm: ArrayLike = (),
+    cross_section_scale: float = 1.0,
     tables: Tables | None = None,
 ) -> xr.Dataset:
-    """Compute depth curves of 12C beams in water by species.
+    """Compute depth curves of ion beams in a material by species.
 
     Parameters
     ----------
     energy : float or (energy,) [MeV/u]
-        50 to 430.
+        50 to 430; of 1H, 3H, 3He and 4He to 250.
+    ion : str
+        Primary ion, from 1H to 12C.
+    material : str or Medium
+        What the beam crosses.
+    i_value_ev : float, optional [eV]
+        Mean excitation energy in place of the material's own.
+    line : BeamLine, optional
+        Momentum spread, ripple filter, nozzle, air gap; by default `BeamLine()`.
     responses : mapping of name to factor(species, energy), optional
         Further curves: energy loss times a factor, such as a biological quantity.
-    step_mm, fragment_step_mm : float [mm]
-        Step of depth of the primary ions, which is the step of the result, and of the fragments.
-    depth_mm : float, optional [mm]
-        Last depth; 60 mm and 15 % of the range behind that of the highest energy by default.
-    momentum_spread : float
-        One sigma of dp/p of the beam.
-    ripple_filter_mm : float [mm]
-        Water-equivalent thickness of a ripple filter, every thickness from 0 on being equally likely.
-    i_value_ev : float [eV]
-        Mean excitation energy of water.
+    step_mm, fragment_step_mm : float [mm of water]
+        Step of depth of the primary ions, which is the step of the result, and of the fragments; as mass
+        thickness, so that a step in bone is shorter.
+    depth_mm : float, optional [mm of the material]
+        Last depth; by default 60 mm of water and 15 % of the range behind that of the highest energy.
+    spectra_mm : (picture,) [mm of the material], optional
+        Depths at which ions are counted by energy, to the nearest step of the fragments.
+    cross_section_scale : float
+        Multiplies all reaction cross sections: to see how much depends on them.
     tables : Tables, optional
-        From `transport_tables` with the same steps, responses and mean excitation energy.
+        From `transport_tables` with the same ion, material, steps, responses and scale.
 
     Returns
     -------
     Dataset
-        Over energy, species, depth [mm]: `idd` [MeV cm2/g per primary], `idd_let` [keV/um MeV cm2/g], one
-        curve per response, `fluence` [ions per primary], `lateral_variance` [mm2] (dose-weighted, projected,
-        without the spot), `angle_variance` [rad2] (projected). Over energy: `csda` [mm], and the balance [MeV
-        per primary] `entering`, `deposited`, `escaping`, `removed` (by reactions). `reactions` per primary.
+        Over energy, species, depth [mm]: `idd` [MeV cm2/g per primary], `idd_let` [keV/um MeV cm2/g; LET in
+        water], one curve per response, `fluence` [ions per primary], `lateral_variance` [mm2] (dose-weighted,
+        projected, without the spot), `angle_variance` [rad2] (projected). Over energy: `csda` [mm], and the
+        balance [MeV per primary] `entering`, `deposited`, `escaping`, `removed` (by reactions), all from the
+        nozzle on; `reactions` per primary. With `spectra_mm`: `picture_depth`, `residual_range` [g/cm2],
+        `ions` (energy, picture, species, residual_range), counts per cell, and `primary_ions` on the fine
+        cells `primary_residual_range`.
 
     Raises
     ------
     InputError
-        An energy, step, spread or thickness outside its range.
+        An ion, energy, step, spread or thickness outside its range.
 
     Notes
     -----
     Fragments whose energy is deposited where they are born by target nuclei are left out (1 to 2 % of the
-    plateau dose, high LET), as are neutrons and gammas.
+    plateau dose, high LET), as are neutrons and gammas. In other materials than water a reaction makes the
+    fragments that it makes in water.
     """
+    line = line or BeamLine()
+    medium = medium_of(material, i_value_ev)
+    mm = medium.density / 10.0
     energies = np.atleast_1d(np.asarray(energy, dtype=np.float64))
+    pictures = np.atleast_1d(np.asarray(spectra_mm, dtype=np.float64))
     _check(
+        ion,
         energies,
         {
             "step_mm": (step_mm, 0.02, 5.0),
             "fragment_step_mm": (fragment_step_mm, 0.02, 5.0),
-            "depth_mm": (TAIL_MM if depth_mm is None else depth_mm, 1.0, 1000.0),
-            "momentum_spread": (momentum_spread, 0.0, 0.02),
-            "ripple_filter_mm": (ripple_filter_mm, 0.0, 20.0),
-            "i_value_ev": (i_value_ev, 60.0, 90.0),
+            "depth_mm": (TAIL_MM if depth_mm is None else depth_mm, 0.1, LONGEST_MM * MM / mm),
+            "cross_section_scale": (cross_section_scale, 0.0, 10.0),
+            **line.limits(),
         },
     )
     if tables is None:
         tables = transport_tables(
             highest_energy=float(energies.max()),
+            ion=ion,
+            material=medium,
+            line=line,
             responses=responses,
             step_mm=step_mm,
             fragment_step_mm=fragment_step_mm,
-            momentum_spread=momentum_spread,
-            i_value_ev=i_value_ev,
+            cross_section_scale=cross_section_scale,
         )
-    csda = range_in_water("12C", energies, i_value_ev=i_value_ev)
-    last = (1.0 + TAIL_SHARE) * float(csda.max()) / MM + TAIL_MM if depth_mm is None else depth_mm
-    coarse = max(int(np.ceil(last / (step_mm * tables.ratio) - 1e-9)), 1)
-    sigma = [_range_sigma(value, momentum_spread, i_value_ev) for value in energies]
-    start = np.array(
-        [
-            _start(centre, width, ripple_filter_mm * MM, tables)
-            for centre, width in zip(csda, sigma, strict=True)
-        ]
+    beams = Beams.of(energies, tables, line)
+    last = (
+        depth_mm * mm if depth_mm is not None else (1.0 + TAIL_SHARE) * float(beams.csda.max()) + TAIL_MM * MM
     )
-    moments = [
-        _primary_moments(centre - 0.5 * ripple_filter_mm * MM, width, coarse, tables)
-        for centre, width in zip(csda, sigma, strict=True)
-    ]
-    outputs = _march(tables, start, np.stack([each[1] for each in moments]), coarse)
-    return _collect(energies, csda, np.array([each[0] for each in moments]), tables, outputs)
+    length = tables.step * tables.ratio
+    coarse = beams.skipped // tables.ratio + max(int(np.ceil(last / length - 1e-9)), 1)
+    picture_step = np.rint(pictures * mm / length).astype(np.int64) + beams.skipped // tables.ratio
+    if pictures.size and not (pictures.min() >= 0.0 and picture_step.max() < coarse):
+        ends = f"0 <= depth < {last / mm:.4g} mm"
+        raise InputError(f"spectra_mm: expected {ends}, got {pictures.min():g} to {pictures.max():g}")
+    outputs = _march(tables, beams, line, coarse, picture_step)
+    result = _collect(energies, beams, mm, tables, outputs)
+    return result if pictures.size == 0 else _with_pictures(result, beams, mm, tables, outputs, picture_step)
 
 
 def transport_tables(
     *,
     highest_energy: float,
+    ion: str = "12C",
+    material: str | Medium = "water",
+    line: BeamLine | None = None,
     responses: Mapping[str, Factor] | None = None,
     step_mm: float = 0.1,
     fragment_step_mm: float = FRAGMENT_STEP_MM,
-    momentum_spread: float = DEFAULT_MOMENTUM_SPREAD,
-    i_value_ev: float = WATER_I_VALUE_EV,
+    cross_section_scale: float = 1.0,
 ) -> Tables:
     """Compute the tables of `transport` once for many energies up to `highest_energy` [MeV/u]."""
-    csda = range_in_water("12C", np.array([highest_energy]), i_value_ev=i_value_ev)
-    reach = csda + 6.0 * _range_sigma(highest_energy, momentum_spread, i_value_ev)
+    line, medium = line or BeamLine(), medium_of(material)
+    csda = range_at(ion, np.array([highest_energy]), medium)
+    reach = csda + 6.0 * range_sigma(ion, highest_energy, line, medium)
     return build_tables(
-        highest_energy=float(energy_at_range("12C", reach, i_value_ev=i_value_ev)[0]),
+        ion=ion,
+        medium=medium,
+        highest_energy=float(energy_at_range(ion, reach, medium)[0]),
         step=step_mm * MM,
         ratio=max(1, round(fragment_step_mm / step_mm)),
         responses=responses or {},
-        i_value_ev=i_value_ev,
+        cross_section_scale=cross_section_scale,
     )
 
 
-def _check(energies: Floats, stated: Mapping[str, tuple[float, float, float]]) -> None:
+def _check(ion: str, energies: Floats, stated: Mapping[str, tuple[float, float, float]]) -> None:
     """Refuse what makes no sense, all at once; `stated` holds value, lowest and highest by name."""
     lines = []
-    bad = energies[~((energies >= LOWEST) & (energies <= HIGHEST))]
+    if ion not in TRANSPORTED:
+        raise InputError(f"ion: expected one of {', '.join(TRANSPORTED)}, got {ion!r}")
+    lowest, highest = ENERGIES[min(species_of(ion).charge, 3)]
+    bad = energies[~((energies >= lowest) & (energies <= highest))]
     if energies.size == 0 or bad.size:
         got = bad[0] if bad.size else "none"
-        lines.append(f"energy: expected {LOWEST:g} <= energy <= {HIGHEST:g} MeV/u, got {got}")
+        lines.append(f"energy: expected {lowest:g} <= energy <= {highest:g} MeV/u, got {got}")
     for name, (value, low, high) in stated.items():
         if not low <= value <= high:
             lines.append(f"{name}: expected {low:g} <= {name} <= {high:g}, got {value}")
@@ -166,54 +183,13 @@ def _check(energies: Floats, stated: Mapping[str, tuple[float, float, float]]) -
         raise InputError(*lines)
 
 
-def _range_sigma(energy: float, momentum_spread: float, i_value_ev: float) -> float:
-    """Spread of the residual range [g/cm2]: straggling up to the end, and the beam's momentum."""
-    straggling = range_straggling("12C", energy, i_value_ev=i_value_ev)
-    beam = momentum_range_spread("12C", energy, momentum_spread, i_value_ev=i_value_ev)
-    return float(np.hypot(straggling, beam))
-
-
-def _start(centre: float, sigma: float, ripple: float, tables: Tables) -> Floats:
-    """Share the primary ions among cells: a Gaussian, folded with a uniform thickness from 0 to `ripple`."""
-    edges = _grid(tables.primary.survival.size + 1, 0.0, tables.step)
-    if ripple > 1e-9:
-        with_filter = _integrated_normal((edges + ripple - centre) / sigma)
-        below = (with_filter - _integrated_normal((edges - centre) / sigma)) * (sigma / ripple)
-    else:
-        below = ndtr((edges - centre) / sigma)
-    return np.asarray(np.diff(below))
-
-
-def _grid(size: int, first: float, step: float) -> Floats:
-    """Count steps: (first, first + 1, ...) times the step."""
-    return np.asarray((np.arange(size) + first) * step, dtype=np.float64)
-
-
-def _integrated_normal(value: Floats) -> Floats:
-    """Integral of the normal distribution function."""
-    return np.asarray(value * ndtr(value) + np.exp(-0.5 * value**2) / np.sqrt(2.0 * np.pi))
-
-
-def _primary_moments(centre: float, sigma: float, coarse: int, tables: Tables) -> tuple[Floats, Floats]:
-    """Compute the lateral variance [(g/cm2)2] in fine steps, and all moments in coarse steps.
-
-    Ions at the mean residual range stand for all; behind their end the last value holds.
-    """
-    fine = coarse * tables.ratio
-    left = centre - _grid(fine, 0.5, tables.step)
-    alive = left > 0.5 * sigma
-    energy = energy_at_range("12C", np.maximum(left, 0.5 * sigma), i_value_ev=tables.i_value_ev)
-    power = np.where(alive, scattering_power(species_of("12C"), energy, float(energy[0]) * 1.001), 0.0)
-    moments = np.stack(fermi_eyges_moments(power, tables.step), axis=1)
-    last = max(int(np.count_nonzero(alive)) - 1, 0)
-    moments[last:] = moments[last]
-    return moments[:, 0], moments.reshape(coarse, tables.ratio, 3).mean(axis=1)
-
-
-def _march(tables: Tables, start: Floats, moments: Floats, coarse: int) -> dict[str, Floats]:
+def _march(
+    tables: Tables, beams: Beams, line: BeamLine, coarse: int, picture_step: NDArray[np.int64]
+) -> dict[str, Floats]:
     """Call the kernel with outputs of the right shape."""
-    energies, species = start.shape[0], len(TRANSPORTED)
+    energies, species = beams.start.shape[0], len(tables.names)
     fine, responses = coarse * tables.ratio, len(tables.responses)
+    cells, first = tables.species, tables.primary
     outputs = {
         "primary": np.empty((energies, responses, fine)),
         "primary_fluence": np.empty((energies, fine)),
@@ -224,52 +200,87 @@ def _march(tables: Tables, start: Floats, moments: Floats, coarse: int) -> dict[
         "reactions": np.empty((energies, species, coarse)),
         "removed": np.empty((energies, coarse)),
         "escaping": np.empty((energies, species)),
+        "primary_ions": np.empty((energies, picture_step.size, beams.start.shape[1])),
+        "ions": np.empty((energies, picture_step.size, species, cells.survival.shape[1])),
     }
-    cells, first = tables.species, tables.primary
+    variance, moments = beams.moments(coarse, tables, line)
     kernel.transport(
-        np.ascontiguousarray(start), np.ascontiguousarray(moments),
+        np.ascontiguousarray(beams.start), np.ascontiguousarray(moments),
         first.survival, first.middle_energy, first.weight,
         cells.survival, cells.middle_energy, cells.end_energy, cells.weight, cells.power,
         tables.born_energy, tables.group_size, tables.branch_start, tables.branch_child, tables.branch_number,
         tables.branch_position, tables.branch_angle, tables.step * tables.ratio, THRESHOLD,
+        beams.gap_step, line.air_gap_mm * tables.medium.density / 10.0, picture_step,
         *outputs.values(),
     )  # fmt: skip
-    return outputs
+    return outputs | {"primary_variance": variance}
 
 
 def _collect(
-    energies: Floats, csda: Floats, primary_variance: Floats, tables: Tables, outputs: dict[str, Floats]
+    energies: Floats, beams: Beams, mm: float, tables: Tables, outputs: dict[str, Floats]
 ) -> xr.Dataset:
-    """Bring primary ions and fragments onto the fine grid and name everything."""
+    """Bring primary ions and fragments onto the fine grid behind the nozzle and name everything."""
     length = tables.step * tables.ratio
     fine, coarse = outputs["primary"].shape[2], outputs["removed"].shape[1]
-    depth = _grid(fine, 0.5, tables.step)
-    at = _grid(coarse, 0.5, length)
+    depth = grid(fine, 0.5, tables.step)
+    at = grid(coarse, 0.5, length)
     deposited = _refined(outputs["deposited"] / length, at, depth)
     deposited[:, :, 0] = outputs["primary"] / tables.step
     fluence = _refined(outputs["fluence"], at, depth)
     fluence[:, 0] = outputs["primary_fluence"]
     spread = _refined(outputs["spread"] / length, at, depth)
-    variance = _ratio(spread, deposited[:, 0]) / MM**2
-    variance[:, 0] = primary_variance / MM**2
+    variance = _ratio(spread, deposited[:, 0]) / mm**2
+    variance[:, 0] = outputs["primary_variance"] / mm**2
     angle = _refined(_ratio(outputs["angle"], outputs["fluence"]), at, depth)
     energy_sum = outputs["primary"][:, 0].sum(axis=1) + outputs["deposited"][:, 0].sum(axis=(1, 2))
+    entering = energy_at_range(beams.ion, beams.csda + beams.skipped * tables.step, tables.medium)
     curve = ("energy", "species", "depth")
-    curves = {name: (curve, deposited[:, index]) for index, name in enumerate(tables.responses)}
+    behind = slice(beams.skipped, None)
+    curves = {name: (curve, deposited[:, index, :, behind]) for index, name in enumerate(tables.responses)}
     return xr.Dataset(
         {
             **curves,
-            "fluence": (curve, fluence),
-            "lateral_variance": (curve, variance),
-            "angle_variance": (curve, angle),
+            "fluence": (curve, fluence[..., behind]),
+            "lateral_variance": (curve, variance[..., behind]),
+            "angle_variance": (curve, angle[..., behind]),
             "reactions": (("energy", "species"), outputs["reactions"].sum(axis=2)),
-            "csda": ("energy", csda / MM),
-            "entering": ("energy", species_of("12C").mass * energies),
+            "csda": ("energy", beams.csda / mm),
+            "entering": ("energy", species_of(beams.ion).mass * entering),
             "deposited": ("energy", energy_sum),
             "escaping": ("energy", outputs["escaping"].sum(axis=1)),
             "removed": ("energy", outputs["removed"].sum(axis=1)),
         },
-        coords={"energy": energies, "species": list(TRANSPORTED), "depth": depth / MM},
+        coords={
+            "energy": energies,
+            "species": _labels(tables.names),
+            "depth": (depth[behind] - beams.skipped * tables.step) / mm,
+        },
+    )
+
+
+def _labels(names: tuple[str, ...]) -> list[str]:
+    """Tell secondary protons of a proton beam from its primary ones."""
+    return [names[0], *(f"{name} secondary" if name == names[0] else name for name in names[1:])]
+
+
+def _with_pictures(
+    result: xr.Dataset,
+    beams: Beams,
+    mm: float,
+    tables: Tables,
+    outputs: dict[str, Floats],
+    picture_step: NDArray[np.int64],
+) -> xr.Dataset:
+    """Add the counts of ions by residual range at some depths."""
+    length = tables.step * tables.ratio
+    shallow = (picture_step * tables.ratio - beams.skipped) * tables.step / mm
+    return result.assign(
+        ions=(("energy", "picture", "species", "residual_range"), outputs["ions"]),
+        primary_ions=(("energy", "picture", "primary_residual_range"), outputs["primary_ions"]),
+    ).assign_coords(
+        picture_depth=("picture", shallow),
+        residual_range=grid(outputs["ions"].shape[3], 0.5, length),
+        primary_residual_range=grid(outputs["primary_ions"].shape[2], 0.5, tables.step),
     )
 
 

@@ -10,12 +10,13 @@ from scipy.interpolate import CubicSpline
 
 from doseplan import schema
 from doseplan.beam import csda_range
+from doseplan.beam.line import DEFAULT_MOMENTUM_SPREAD, BeamLine
 from doseplan.beam.species import TRANSPORTED, species_of
 from doseplan.beam.stopping import energy_at_range
 from doseplan.beam.tables import Factor
-from doseplan.beam.transport import DEFAULT_MOMENTUM_SPREAD, transport, transport_tables
+from doseplan.beam.transport import transport, transport_tables
 from doseplan.biology import mkm
-from doseplan.constants import WATER_DENSITY, WATER_I_VALUE_EV
+from doseplan.constants import WATER_DENSITY
 from doseplan.dose import beam_cache
 from doseplan.messages import InputError, Progress, silent
 
@@ -102,8 +103,7 @@ def depth_dose(
         energy,
         responses={"idd_z_star": z_star_factor},
         step_mm=step_mm,
-        momentum_spread=momentum_spread,
-        ripple_filter_mm=ripple_filter_mm,
+        line=BeamLine(momentum_spread=momentum_spread, ripple_filter_mm=ripple_filter_mm),
     ).isel(energy=0)
     total = curves[["idd", "idd_let", "idd_z_star"]].sum("species")
     charge = xr.DataArray([species_of(name).charge for name in TRANSPORTED], dims="species", name="charge")
@@ -177,7 +177,7 @@ def library_energies() -> Floats:
     ends = csda_range("12C", np.array(LIBRARY_ENERGIES))
     count = round(float(ends[1] - ends[0]) / (LIBRARY_SPACING_MM * WATER_DENSITY / 10.0))
     ranges = np.linspace(ends[0], ends[1], count + 1)
-    return energy_at_range("12C", ranges, i_value_ev=WATER_I_VALUE_EV)
+    return energy_at_range("12C", ranges)
 
 
 def z_star_factor(species: str, energy: Floats) -> Floats:
@@ -273,7 +273,7 @@ def _build_library(progress: Progress) -> xr.Dataset:
             step_mm=LIBRARY_STEP_MM,
             fragment_step_mm=LIBRARY_FRAGMENT_STEP_MM,
             depth_mm=deepest,
-            ripple_filter_mm=RIPPLE_FILTER_MM,
+            line=BeamLine(ripple_filter_mm=RIPPLE_FILTER_MM),
             tables=tables,
         )
         total = curves["idd"].sum("species").values

@@ -119,6 +119,17 @@ def _drift(state, power, end, step, length):
             slope[cell] += kick
 
 
+@njit(cache=True, error_model="numpy", fastmath={"reassoc", "contract", "nsz", "arcp"})
+def _cross_gap(state, end, step, gap):
+    """Let all fragments drift over a gap in which nothing slows or scatters them."""
+    for species in range(1, state.shape[1]):
+        for label in range(step, end[species]):
+            state[1, species, label] += gap * (
+                2.0 * state[2, species, label] + gap * state[3, species, label]
+            )
+            state[2, species, label] += gap * state[3, species, label]
+
+
 @njit(parallel=True, cache=True, error_model="numpy")
 def transport(
     start,
@@ -140,6 +151,9 @@ def transport(
     branch_angle,
     length,
     threshold,
+    gap_step,
+    gap,
+    snapshot_step,
     primary_deposited,
     primary_fluence,
     deposited,
@@ -149,6 +163,8 @@ def transport(
     reactions,
     removed,
     escaping,
+    primary_snapshot,
+    snapshot,
 ):
     """Compute what the primary ions and their fragments do at every depth, for several beam energies.
 
@@ -186,6 +202,10 @@ def transport(
         Coarse step.
     threshold : float
         Fewer reactions than this in one group make no fragments.
+    gap_step, gap : int, float [g/cm2]
+        In front of this coarse step the fragments drift this far; the moments of the primary ions know it.
+    snapshot_step : (snapshot,) int64
+        Coarse steps in front of which the ions are counted by residual range.
     primary_deposited : (energy, response, fine) float64
     primary_fluence : (energy, fine) float64
     deposited : (energy, response, species, coarse) float64
@@ -194,7 +214,10 @@ def transport(
     removed : (energy, coarse) float64 [MeV]
         Kinetic energy that reactions take out of the beam.
     escaping : (energy, species) float64 [MeV]
-        Kinetic energy at the last depth. All outputs are overwritten.
+        Kinetic energy at the last depth.
+    primary_snapshot : (energy, snapshot, fine cell) float64
+    snapshot : (energy, snapshot, species, coarse cell) float64
+        Ions by residual range; species 0 is in `primary_snapshot`. All outputs are overwritten.
     """
     coarse = reactions.shape[2]
     fine = primary_fluence.shape[1]
@@ -214,12 +237,24 @@ def transport(
         angle[energy] = 0.0
         fluence[energy] = 0.0
         reactions[energy] = 0.0
+        primary_snapshot[energy] = 0.0
+        snapshot[energy] = 0.0
         for step in range(coarse):
             gone = 0.0
             lost[:] = 0.0
+            if step == gap_step and gap > 0.0:
+                _cross_gap(state, end, step, gap)
+            for picture in range(snapshot_step.size):
+                if snapshot_step[picture] == step:
+                    first = step * ratio
+                    primary_snapshot[energy, picture, : max(primary.size - first, 0)] = primary[first:]
+                    for species in range(1, species_count):
+                        many = end[species] - step
+                        if many > 0:
+                            snapshot[energy, picture, species, :many] = state[0, species, step : end[species]]
             for part in range(ratio):
                 place = step * ratio + part
-                many = 0.0
+                ions = 0.0
                 for label in range(place, primary.size):
                     number = primary[label]
                     if number < 1e-14:
@@ -228,7 +263,7 @@ def transport(
                     react = number * (1.0 - primary_survival[cell])
                     primary[label] = number - react
                     mean = number - 0.5 * react
-                    many += 0.5 * mean if cell == 0 else mean
+                    ions += 0.5 * mean if cell == 0 else mean
                     for response in range(primary_weight.shape[0]):
                         primary_deposited[energy, response, place] += mean * primary_weight[response, cell]
                     group = cell // ratio
@@ -236,7 +271,7 @@ def transport(
                     lost[group] += (1.0 - above) * react
                     lost[group + 1] += above * react
                     gone += react * primary_middle_energy[cell]
-                primary_fluence[energy, place] = many
+                primary_fluence[energy, place] = ions
             _deposit(
                 state, weight, end, step, deposited[energy], spread[energy], angle[energy], fluence[energy]
             )

@@ -45,6 +45,9 @@ def problem(seed=5, energies=3, species=4, cells=14, coarse=9, ratio=2, response
         np.array(angle),
         0.7,
         1e-10,
+        4,
+        1.3,
+        np.array([0, 5], dtype=np.int64),
     ]
 
 
@@ -60,6 +63,8 @@ def outputs(arguments, coarse=9):
         *[(energies, species, coarse)] * 4,
         (energies, coarse),
         (energies, species),
+        (energies, arguments[21].size, labels),
+        (energies, arguments[21].size, species, cells),
     ]
     return [np.full(shape, np.nan) for shape in shapes]
 
@@ -74,8 +79,12 @@ def _one_beam(arguments, results, energy):
     start, moments, survival_1, middle_1, weight_1, survival, middle, end_energy, weight, power = arguments[
         :10
     ]
-    born_energy, group_size, branch_start, child, number, position, angle, length, threshold = arguments[10:]
-    deposited_1, fluence_1, deposited, spread, slope, fluence, reactions, removed, escaping = results
+    born_energy, group_size, branch_start, child, number, position, angle, length, threshold = arguments[
+        10:19
+    ]
+    gap_step, gap, snapshot_step = arguments[19:]
+    deposited_1, fluence_1, deposited, spread, slope, fluence, reactions, removed, escaping = results[:9]
+    primary_snapshot, snapshot = results[9:]
     for each in (deposited, spread, slope, fluence, reactions):
         each[:] = 0.0
     species, cells = survival.shape
@@ -102,6 +111,13 @@ def _one_beam(arguments, results, energy):
 
     for step in range(removed.size):
         gone = 0.0
+        if step == gap_step:
+            state[1, 1:] += gap * (2.0 * state[2, 1:] + gap * state[3, 1:])
+            state[2, 1:] += gap * state[3, 1:]
+        for picture in np.flatnonzero(snapshot_step == step):
+            primary_snapshot[picture] = primary
+            snapshot[picture] = state[0]
+            snapshot[picture, 0] = 0.0
         shared = np.zeros(cells + 1)
         for part in range(ratio):
             react = primary * (1.0 - survival_1)

@@ -9,7 +9,7 @@ import pytest
 from doseplan.beam import csda_range, stopping_power
 from doseplan.beam.scattering import range_straggling, scattering_power
 from doseplan.beam.species import species_of
-from doseplan.beam.stopping import JOIN_ENERGY, energy_at_range, range_in_water
+from doseplan.beam.stopping import JOIN_ENERGY, energy_at_range
 
 CARBON_RANGE = [  # ICRU 90 Table A.15: MeV/u, S, csda range
     (12.5, 1346, 0.06432),
@@ -98,7 +98,7 @@ def test_join_has_no_step_and_no_kink(species):
 @pytest.mark.parametrize(("energy", "spread"), STRAGGLING)
 def test_range_straggling_of_carbon(energy, spread):
     # the table has three digits: 0.6 % at 100 MeV/u
-    assert range_straggling("12C", float(energy), i_value_ev=78.0) == pytest.approx(spread, rel=0.007)
+    assert range_straggling("12C", float(energy)) == pytest.approx(spread, rel=0.007)
 
 
 def test_range_follows_the_mean_excitation_energy():
@@ -106,14 +106,14 @@ def test_range_follows_the_mean_excitation_energy():
     # shell correction used here depends on I as well: 0.01
     for energy in (100.0, 250.0, 430.0):
         at = np.array([energy])
-        low, high = (range_in_water("12C", at, i_value_ev=value)[0] for value in (77.0, 79.0))
+        low, high = (csda_range("12C", at, i_value_ev=value)[0] for value in (77.0, 79.0))
         slope = np.log(high / low) / np.log(79.0 / 77.0)
         assert 0.10 < slope < 0.14
 
 
 def test_energy_at_range_inverts_the_range():
     energy = np.array([1e-5, 1e-3, 0.3, 8.0, 100.0, 430.0, 2000.0])
-    found = energy_at_range("12C", csda_range("12C", energy), i_value_ev=78.0)
+    found = energy_at_range("12C", csda_range("12C", energy))
     # two splines of 160 points per decade
     np.testing.assert_allclose(found, energy, rtol=1e-6)
 
@@ -127,7 +127,7 @@ def test_lateral_spread_of_carbon(energy, spread_mm):
     reach = float(csda_range("12C", energy))
     edges = np.linspace(0.0, 0.99 * reach, 4001)
     middle = 0.5 * (edges[1:] + edges[:-1])
-    left = energy_at_range("12C", reach - middle, i_value_ev=78.0)
+    left = energy_at_range("12C", reach - middle)
     power = scattering_power(species_of("12C"), left, energy)
     variance = np.sum(power * (edges[-1] - middle) ** 2) * (edges[1] - edges[0])
     # models spread by 4 %; same formula, but pv/z and the end of the correction may be read otherwise: 3 %
