@@ -84,8 +84,8 @@ def transport(
         projected, without the spot), `angle_variance` [rad2] (projected). Over energy: `csda` [mm], and the
         balance [MeV per primary] `entering`, `deposited`, `escaping`, `removed` (by reactions), all from the
         nozzle on; `reactions` per primary. With `spectra_mm`: `picture_depth`, `residual_range` [g/cm2],
-        `ions` (energy, picture, species, residual_range), counts per cell, and `primary_ions` on the fine
-        cells `primary_residual_range`.
+        `ions` (energy, picture, species, residual_range), counts per cell, their `ion_angle_variance` [rad2],
+        and `primary_ions` on the fine cells `primary_residual_range`.
 
     Raises
     ------
@@ -201,7 +201,7 @@ def _march(
         "removed": np.empty((energies, coarse)),
         "escaping": np.empty((energies, species)),
         "primary_ions": np.empty((energies, picture_step.size, beams.start.shape[1])),
-        "ions": np.empty((energies, picture_step.size, species, cells.survival.shape[1])),
+        "ions": np.empty((energies, picture_step.size, 2, species, cells.survival.shape[1])),
     }
     variance, moments = beams.moments(coarse, tables, line)
     kernel.transport(
@@ -273,13 +273,15 @@ def _with_pictures(
 ) -> xr.Dataset:
     """Add the counts of ions by residual range at some depths."""
     length = tables.step * tables.ratio
+    place = ("energy", "picture", "species", "residual_range")
     shallow = (picture_step * tables.ratio - beams.skipped) * tables.step / mm
     return result.assign(
-        ions=(("energy", "picture", "species", "residual_range"), outputs["ions"]),
+        ions=(place, outputs["ions"][:, :, 0]),
+        ion_angle_variance=(place, _ratio(outputs["ions"][:, :, 1], outputs["ions"][:, :, 0])),
         primary_ions=(("energy", "picture", "primary_residual_range"), outputs["primary_ions"]),
     ).assign_coords(
         picture_depth=("picture", shallow),
-        residual_range=grid(outputs["ions"].shape[3], 0.5, length),
+        residual_range=grid(outputs["ions"].shape[4], 0.5, length),
         primary_residual_range=grid(outputs["primary_ions"].shape[2], 0.5, tables.step),
     )
 

@@ -216,8 +216,9 @@ def transport(
     escaping : (energy, species) float64 [MeV]
         Kinetic energy at the last depth.
     primary_snapshot : (energy, snapshot, fine cell) float64
-    snapshot : (energy, snapshot, species, coarse cell) float64
-        Ions by residual range; species 0 is in `primary_snapshot`. All outputs are overwritten.
+    snapshot : (energy, snapshot, 2, species, coarse cell) float64
+        Ions by residual range, and the sum of their angle variances [rad2]; species 0 is in
+        `primary_snapshot`. All outputs are overwritten.
     """
     coarse = reactions.shape[2]
     fine = primary_fluence.shape[1]
@@ -251,7 +252,12 @@ def transport(
                     for species in range(1, species_count):
                         many = end[species] - step
                         if many > 0:
-                            snapshot[energy, picture, species, :many] = state[0, species, step : end[species]]
+                            snapshot[energy, picture, 0, species, :many] = state[
+                                0, species, step : end[species]
+                            ]
+                            snapshot[energy, picture, 1, species, :many] = state[
+                                3, species, step : end[species]
+                            ]
             for part in range(ratio):
                 place = step * ratio + part
                 ions = 0.0

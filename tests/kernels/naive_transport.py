@@ -64,7 +64,7 @@ def outputs(arguments, coarse=9):
         (energies, coarse),
         (energies, species),
         (energies, arguments[21].size, labels),
-        (energies, arguments[21].size, species, cells),
+        (energies, arguments[21].size, 2, species, cells),
     ]
     return [np.full(shape, np.nan) for shape in shapes]
 
@@ -116,8 +116,8 @@ def _one_beam(arguments, results, energy):
             state[2, 1:] += gap * state[3, 1:]
         for picture in np.flatnonzero(snapshot_step == step):
             primary_snapshot[picture] = primary
-            snapshot[picture] = state[0]
-            snapshot[picture, 0] = 0.0
+            snapshot[picture] = state[[0, 3]]
+            snapshot[picture, :, 0] = 0.0
         shared = np.zeros(cells + 1)
         for part in range(ratio):
             react = primary * (1.0 - survival_1)
