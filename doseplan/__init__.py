@@ -7,19 +7,29 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from doseplan.anatomy import build_phantom
     from doseplan.case import load_case
-    from doseplan.dose import depth_dose
+    from doseplan.dose import depth_dose, spread_out_peak
     from doseplan.evaluation import evaluate
     from doseplan.exchange import read_run, write_run
     from doseplan.study import plan_case
 
 __version__ = _version("doseplan")
 
-__all__ = ["build_phantom", "depth_dose", "evaluate", "load_case", "plan_case", "read_run", "write_run"]
+__all__ = [
+    "build_phantom",
+    "depth_dose",
+    "evaluate",
+    "load_case",
+    "plan_case",
+    "read_run",
+    "spread_out_peak",
+    "write_run",
+]
 
 _ROOMS = {
     "build_phantom": "anatomy",
     "load_case": "case",
     "depth_dose": "dose",
+    "spread_out_peak": "dose",
     "evaluate": "evaluation",
     "read_run": "exchange",
     "write_run": "exchange",

@@ -74,6 +74,8 @@ VARIABLES = {
         CURVE, "float64", "MeV cm2/g", "depth dose integrated over the lateral plane, per primary"
     ),
     "idd_z_star": _declare(CURVE, "float64", "Gy MeV cm2/g", "the same, times saturation-corrected z*"),
+    "idd_lem_linear": _declare(CURVE, "float64", "MeV cm2/g/Gy", "the same, times alpha of LEM I"),
+    "idd_lem_root": _declare(CURVE, "float64", "MeV cm2/g/Gy", "the same, times the root of beta of LEM I"),
     "idd_let": _declare(CURVE, "float64", "keV/um MeV cm2/g", "the same, times LET in water"),
     "lateral_sigma": _declare(CURVE, "float64", "mm", "lateral spread gained in water, projected sigma"),
     "air_sigma": _declare(("energy",), "float64", "mm", "spot size in air at the isocentre, projected sigma"),

@@ -124,7 +124,7 @@ def energy_spread(parent: Species, child: Child, energy: Floats) -> Floats:
 def birth_angle(parent: Species, child: Child, energy: Floats) -> Floats:
     """Compute the projected angle [rad, one sigma] of a fragment: sigma_p / (A p_u).
 
-    The momentum is Goldhaber's, widened for light fragments, and the share of the projectile's own deflection.
+    The momentum is Goldhaber's, widened for light fragments, and a share of the projectile's deflection.
     """
     if child.from_target:
         return np.full_like(energy, KNOCKED_ANGLE)

@@ -1,22 +1,27 @@
 """Fields, spots, water-equivalent depth and the dose influence."""
 
-from doseplan.dose.beam_data import beam_library, depth_dose
+from doseplan.dose.beam_data import beam_library
+from doseplan.dose.bragg import depth_dose, energy_spectra, sensitivities
 from doseplan.dose.depth import water_equivalent_depth
 from doseplan.dose.fields import place_fields
 from doseplan.dose.influence import dose_influence, transpose
 from doseplan.dose.point import point_dose
 from doseplan.dose.spots import place_spots
+from doseplan.dose.spread_out import spread_out_peak
 from doseplan.dose.total import grid_dose, sample_dose
 
 __all__ = [
     "beam_library",
     "depth_dose",
     "dose_influence",
+    "energy_spectra",
     "grid_dose",
     "place_fields",
     "place_spots",
     "point_dose",
     "sample_dose",
+    "sensitivities",
+    "spread_out_peak",
     "transpose",
     "water_equivalent_depth",
 ]
