@@ -164,19 +164,19 @@ def _array_point_dose(
 ) -> np.ndarray:
     curves, uv = curve_table(library), beams_eye_view(spots, points)
     interval, fraction = locate_depth(library, wepl)
-    out = np.zeros((3, len(points)))
+    out = np.zeros((curves.shape[3] - 1, len(points)))
     position = np.column_stack([spots["spot_u"].values, spots["spot_v"].values])
     layer = np.column_stack([spots["field_index"].values, spots["energy_index"].values])
     for field, energy in np.unique(layer, axis=0):
         own = np.flatnonzero((layer == (field, energy)).all(axis=1))
         near, part = curves[energy, interval[field]], fraction[field][:, np.newaxis, np.newaxis]
         value = near + part * (curves[energy, interval[field] + 1] - near)
-        value[interval[field] < 0] = (0.0, 0.0, 0.0, 1.0)
+        value[interval[field] < 0] = np.eye(curves.shape[3])[-1]
         squared = ((uv[field][:, np.newaxis] - position[own]) ** 2).sum(axis=2)
         for component in range(curves.shape[2]):
-            variance = value[:, component, 3]
+            variance = value[:, component, -1]
             sums = np.exp(-0.5 * squared / variance[:, np.newaxis]) @ spots["weight"].values[own]
-            out += value[:, component, :3].T * sums / (2.0 * np.pi * variance)
+            out += value[:, component, :-1].T * sums / (2.0 * np.pi * variance)
     return out
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import ArrayLike
 
-VERSION = 1
+VERSION = 2
 """Version of these declarations and of the layout of run folders; a run of another version is refused."""
 
 
@@ -114,6 +114,9 @@ VARIABLES = {
     "sample_let_d": _declare(("sample",), "float64", "keV/um", "dose-averaged LET in water"),
     "sample_dose_rbe": _declare(
         ("sample",), "float64", "Gy(RBE)", "RBE-weighted dose, whole course", rbe=True
+    ),
+    "sample_dose_rbe_other": _declare(
+        ("sample",), "float64", "Gy(RBE)", "RBE-weighted dose on the other scale, whole course", rbe=True
     ),
     "dose": _declare(VOXEL, "float32", "Gy", "absorbed dose, whole course"),
     "dose_rbe": _declare(VOXEL, "float32", "Gy(RBE)", "RBE-weighted dose, whole course", rbe=True),

@@ -91,14 +91,14 @@ class Beams:
     def of(energies: Floats, tables: Tables, line: BeamLine) -> "Beams":
         """Place the ions of every beam.
 
-        What is in front of the first depth is cut into whole coarse steps; the rest of it shortens the range.
+        What is in front of the first depth is rounded to whole coarse steps of reactions; the range is not.
         """
         ion, medium = tables.names[0], tables.medium
         entering = range_at(ion, energies, medium)
         # water-equivalent thicknesses as mass thickness of the medium, at the energies where they act
         per_water = float(np.mean(entering / range_at(ion, energies)))
         in_front = line.in_front_mm * MM * per_water
-        steps = int(in_front / (tables.step * tables.ratio) + 1e-9)
+        steps = round(in_front / (tables.step * tables.ratio))
         centres = entering - (in_front - steps * tables.step * tables.ratio)
         if not (entering > in_front + 1e-3).all():
             raise InputError(

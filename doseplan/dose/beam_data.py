@@ -15,7 +15,7 @@ from doseplan.beam.transport import transport, transport_tables
 from doseplan.constants import WATER_DENSITY
 from doseplan.dose import beam_cache
 from doseplan.dose.bragg import PHYSICS_ASSUMPTIONS, distal_depth, line_assumptions, medium_line
-from doseplan.dose.channels import RESPONSES
+from doseplan.dose.channels import CURVES, RESPONSES
 from doseplan.dose.components import COMPONENTS, component_curves
 from doseplan.messages import Progress, silent
 
@@ -43,9 +43,6 @@ BATCH = 6
 
 AIR_SIGMA_MM = ((40.0, 4.9), (200.0, 3.8))
 """Range [mm] and spot size [mm] at both ends of the line; matRad's generic carbon machine."""
-
-CURVES = ("idd", "idd_let", *RESPONSES)
-"""Curves of the library."""
 
 
 def beam_library(*, progress: Progress = silent, cache: bool = True) -> xr.Dataset:

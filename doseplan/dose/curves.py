@@ -5,29 +5,30 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from doseplan.constants import GRAY_PER_MEV_PER_GRAM
+from doseplan.dose.channels import CURVES
 
 GRAY_MM2_PER_IDD = 1e6 * GRAY_PER_MEV_PER_GRAM * 100.0
 """[Gy mm2 per 1e6 ions, for 1 MeV cm2/g per ion]; 100 is mm2 per cm2."""
 
-DOSE, DOSE_Z_STAR, DOSE_LET, VARIANCE = range(4)
-"""Columns of the curve table."""
+DOSE, VARIANCE = 0, -1
+"""Columns of the curve table: the first of the channels, and the variance behind them."""
 
 
 def curve_table(library: xr.Dataset) -> NDArray[np.float64]:
-    """Tabulate what a spot does at each depth: three lateral integrals and a lateral variance.
+    """Tabulate what a spot does at each depth: lateral integrals of the channels, and the lateral variance.
 
     Parameters
     ----------
     library : Dataset
-        `idd`, `idd_z_star`, `idd_let`, `lateral_sigma` over energy, component, depth; `air_sigma`.
+        `CURVES` and `lateral_sigma` over energy, component, depth; `air_sigma`.
 
     Returns
     -------
-    (energy, depth, component, 4) float64
-        Dose [Gy mm2 per 1e6 ions], dose z* [Gy2 mm2], dose LET [Gy mm2 keV/um], and the variance [mm2]:
-        spot size in air and spread in water added in quadrature.
+    (energy, depth, component, channel + 1) float64
+        Integrals [mm2 per 1e6 ions] of the `Channels`, in their order, and the variance [mm2]: spot size in
+        air and spread in water added in quadrature.
     """
-    integrals = [library[name].values * GRAY_MM2_PER_IDD for name in ("idd", "idd_z_star", "idd_let")]
+    integrals = [library[name].values * GRAY_MM2_PER_IDD for name in CURVES]
     air = library["air_sigma"].values[:, np.newaxis, np.newaxis]
     variance = air**2 + library["lateral_sigma"].values ** 2
     stacked = np.stack([*integrals, variance], axis=-1)

@@ -4,10 +4,9 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from doseplan.dose.channels import Channels
 from doseplan.dose.curves import beams_eye_view, curve_table, locate_depth
 from doseplan.kernels import point_dose as kernel
-
-Channels = tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]
 
 
 def point_dose(
@@ -29,14 +28,14 @@ def point_dose(
 
     Returns
     -------
-    dose, dose_z_star, dose_let : (point,) float64 [Gy], [Gy2], [Gy keV/um]
+    Channels of (point,) float64
         Totals over the whole course.
     """
     curves = curve_table(library)
-    out = np.zeros((3, points.shape[0]))
+    out = np.zeros((len(Channels._fields), points.shape[0]))
     for field in range(spots.sizes["field"]):
         add_field_dose(field, points, wepl[field], spots, library, curves, out)
-    return out[0], out[1], out[2]
+    return Channels(*out)
 
 
 def add_field_dose(
@@ -48,14 +47,14 @@ def add_field_dose(
     curves: NDArray[np.float64],
     out: NDArray[np.float64],
 ) -> None:
-    """Add what one field does in points to `out`, (3, point): dose, dose z*, dose LET.
+    """Add what one field does in points to `out`, (channel, point).
 
     Parameters
     ----------
     points : (point, 3) [mm]
     wepl : (point,) [mm]
         Water-equivalent depth along this field.
-    curves : (energy, depth, component, 4)
+    curves : (energy, depth, component, channel + 1)
         `curve_table(library)`.
     """
     chosen = (spots["field_index"].values == field) & (spots["weight"].values != 0.0)

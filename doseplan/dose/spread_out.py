@@ -14,14 +14,14 @@ from doseplan.beam.stopping import energy_at_range, range_at
 from doseplan.beam.transport import transport, transport_tables
 from doseplan.biology.models import RbeModel, rbe_model
 from doseplan.dose.bragg import PHYSICS_ASSUMPTIONS, distal_depth, line_assumptions, medium_line, peak_depth
-from doseplan.dose.channels import RESPONSES, channels_of
+from doseplan.dose.channels import CURVES, RESPONSES, Channels, linear_and_root
 from doseplan.dose.curves import GRAY_MM2_PER_IDD
 from doseplan.messages import InputError, Progress, silent
 
 Floats = NDArray[np.float64]
 
 RIPPLE_FILTER_MM = 3.0
-SPACING_MM = 1.0
+SPACING_MM = 0.5
 """Of energies without a ripple filter; with one, half its thickness, so that its edges meet."""
 
 BATCH = 6
@@ -63,7 +63,7 @@ def spread_out_peak(
     ion : str
         Primary ion.
     spacing_mm : float, optional [mm]
-        Ranges of neighbouring energies differ by this; by default half the ripple filter, or 1 mm.
+        Ranges of neighbouring energies differ by this; by default half the ripple filter, or 0.5 mm.
     momentum_spread, ripple_filter_mm, nozzle_mm, air_gap_mm
         As for `depth_dose`; the ripple filter makes the peaks wide enough for the spacing.
 
@@ -104,10 +104,8 @@ def spread_out_peak(
     depth = curves["depth"].values
     # the flat part ends where the last beam is at its highest
     proximal, inside = distal - width_mm, (depth >= distal - width_mm) & (depth <= distal)
-    channels = {
-        name: GRAY_MM2_PER_IDD * curves[name].values.T for name in ("idd", "idd_let", *RESPONSES)
-    }  # (depth, energy)
-    weight = _fit({name: table[inside] for name, table in channels.items()}, model, flat, level)
+    channels = Channels(*(GRAY_MM2_PER_IDD * curves[name].values.T for name in CURVES))  # (depth, energy)
+    weight = _fit(Channels(*(table[inside] for table in channels)), model, flat, level)
     return _named(curves, channels, weight, inside, model, flat).assign_attrs(
         ion=ion,
         energy_mev_u=highest,
@@ -192,20 +190,20 @@ def _curves(energies: Floats, ion: str, line: BeamLine, progress: Progress) -> x
             depth_mm=last,
             tables=tables,
         )
-        parts.append(part[["idd", "idd_let", *RESPONSES]].sum("species"))
+        parts.append(part[list(CURVES)].sum("species"))
     progress("spread-out peak: done", 1.0)
     return xr.concat(parts, dim="energy")
 
 
-def _fit(channels: dict[str, Floats], model: RbeModel, flat: str, level: float) -> Floats:
+def _fit(channels: Channels, model: RbeModel, flat: str, level: float) -> Floats:
     """Solve for weights of at least zero."""
-    dose = channels["idd"]
+    dose = channels.dose
     scaling = 1.0 / dose.max()
     ones = np.full(dose.shape[0], 1.0)
     weight: Floats = np.asarray(nnls(dose * scaling, ones)[0]) * scaling * level
     if flat == "dose":
         return weight
-    linear, root = channels_of(model.scale, channels)
+    linear, root = linear_and_root(model.scale, channels)
     wanted = float(model.effect_limit(level, fractions=1))
     # start at about the right dose
     weight *= level / float(np.mean(model.dose(linear @ weight, root @ weight, fractions=1)))
@@ -222,30 +220,29 @@ def _fit(channels: dict[str, Floats], model: RbeModel, flat: str, level: float) 
 
 def _named(
     curves: xr.Dataset,
-    channels: dict[str, Floats],
+    channels: Channels,
     weight: Floats,
     inside: NDArray[np.bool_],
     model: RbeModel,
     flat: str,
 ) -> xr.Dataset:
-    total = {name: table @ weight for name, table in channels.items()}
-    linear, root = channels_of(model.scale, total)
-    dose, depth = total["idd"], curves["depth"].values
+    total = Channels(*(table @ weight for table in channels))
+    linear, root = linear_and_root(model.scale, total)
+    dose, depth = total.dose, curves["depth"].values
     dose_rbe: Floats = model.dose(linear, root, fractions=1)
     chosen = (dose if flat == "dose" else dose_rbe)[inside]
     spread = (chosen.max() - chosen.min()) / (chosen.max() + chosen.min())
-    positive = dose > 0.0
-    mean = {
-        name: np.divide(total[name], dose, out=np.zeros_like(dose), where=positive)
-        for name in ("idd_let", "idd_z_star")
-    }
     data = {
-        "dose": xr.Variable("depth", dose, {"units": "Gy", "long_name": "absorbed dose, one fraction"}),
+        "dose": _curve(dose, "Gy", "absorbed dose, one fraction"),
         "dose_rbe": xr.Variable(
             "depth", dose_rbe, {"units": "Gy(RBE)", "long_name": "RBE-weighted dose", **model.attributes(1)}
         ),
-        "let_d": xr.Variable("depth", mean["idd_let"], {"units": "keV/um", "long_name": "LETd in water"}),
-        "z_star_mean": xr.Variable("depth", mean["idd_z_star"], {"units": "Gy", "long_name": "mean z*"}),
+        "let_d": xr.Variable(
+            "depth", _mean(total.dose_let, dose), {"units": "keV/um", "long_name": "LETd in water"}
+        ),
+        "z_star_mean": xr.Variable(
+            "depth", _mean(total.dose_z_star, dose), {"units": "Gy", "long_name": "mean z*"}
+        ),
         "weight": xr.Variable("energy", weight, {"units": "1e6 ions/mm2", "long_name": "weight"}),
     }
     coordinates = {
@@ -261,3 +258,11 @@ def _named(
             "r80_mm": distal_depth(depth, dose if flat == "dose" else dose_rbe, 0.8),
         },
     )
+
+
+def _mean(top: Floats, bottom: Floats) -> Floats:
+    return np.divide(top, bottom, out=np.zeros_like(top), where=bottom > 0.0)
+
+
+def _curve(values: Floats, units: str, meaning: str) -> xr.Variable:
+    return xr.Variable("depth", values, {"units": units, "long_name": meaning})

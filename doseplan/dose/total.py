@@ -5,8 +5,9 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from doseplan import schema
-from doseplan.biology import nirs_dose, rbe_attributes
+from doseplan.biology.models import rbe_model
 from doseplan.case.spec import Case
+from doseplan.dose.channels import OTHER_SCALE, Channels, linear_and_root
 from doseplan.dose.curves import beams_eye_view, curve_table
 from doseplan.dose.depth import water_equivalent_depth
 from doseplan.dose.point import add_field_dose, point_dose
@@ -38,19 +39,20 @@ def sample_dose(
     Returns
     -------
     Dataset
-        `sample_dose`, `sample_dose_z_star`, `sample_let_d`, `sample_dose_rbe`: totals over the course.
+        `sample_dose`, `sample_dose_z_star`, `sample_let_d`, `sample_dose_rbe` on the prescription's scale and
+        `sample_dose_rbe_other` on the other: totals over the course.
     """
     _check_weights(spots)
     points = samples["sample_position"].values
     wepl = water_equivalent_depth(phantom, spots, points)
-    dose, dose_z_star, dose_let = point_dose(points, wepl, spots, library)
-    fractions = case.prescription.fractions
-    dose_rbe = nirs_dose(dose, dose_z_star, fractions=fractions)
+    channels = point_dose(points, wepl, spots, library)
+    own, other = case.prescription.scale, OTHER_SCALE[case.prescription.scale]
     data = {
-        "sample_dose": schema.variable("sample_dose", dose),
-        "sample_dose_z_star": schema.variable("sample_dose_z_star", dose_z_star),
-        "sample_let_d": schema.variable("sample_let_d", _mean_let(dose, dose_let)),
-        "sample_dose_rbe": schema.variable("sample_dose_rbe", dose_rbe, **rbe_attributes(fractions)),
+        "sample_dose": schema.variable("sample_dose", channels.dose),
+        "sample_dose_z_star": schema.variable("sample_dose_z_star", channels.dose_z_star),
+        "sample_let_d": schema.variable("sample_let_d", _mean_let(channels.dose, channels.dose_let)),
+        "sample_dose_rbe": _rbe_weighted("sample_dose_rbe", channels, own, case),
+        "sample_dose_rbe_other": _rbe_weighted("sample_dose_rbe_other", channels, other, case),
     }
     return schema.check(xr.Dataset(data, attrs={"assumptions": [ASSUMPTIONS[1]]}), *data)
 
@@ -70,7 +72,7 @@ def grid_dose(
     """
     _check_weights(spots)
     body = _body(phantom)
-    totals = np.zeros((3, body.size))
+    totals = np.zeros((len(Channels._fields), body.size))
     curves = curve_table(library)
     fields = spots.sizes["field"]
     for field in range(fields):
@@ -78,17 +80,17 @@ def grid_dose(
             chunk = body[first : first + CHUNK]
             _add_chunk(field, phantom, chunk, spots, library, curves, totals[:, first : first + CHUNK])
             progress("dose grid", (field + min(first + CHUNK, body.size) / body.size) / fields)
-    dose, dose_z_star, dose_let = totals
-    fractions = case.prescription.fractions
+    summed = Channels(*totals)
+    dose_rbe = _rbe_weighted("sample_dose_rbe", summed, case.prescription.scale, case)
     on_body = {
-        "dose": dose,
-        "dose_rbe": nirs_dose(dose, dose_z_star, fractions=fractions),
-        "let_d": _mean_let(dose, dose_let),
+        "dose": summed.dose,
+        "dose_rbe": dose_rbe.values,
+        "let_d": _mean_let(summed.dose, summed.dose_let),
     }
     channels = {name: np.zeros(phantom["rsp"].shape, np.float32) for name in on_body}
     for name, values in on_body.items():
         channels[name].flat[body] = values
-    attributes = rbe_attributes(fractions)
+    attributes = rbe_model(case.prescription.scale).attributes(case.prescription.fractions)
     data = {
         name: schema.variable(name, values, **(attributes if name == "dose_rbe" else {}))
         for name, values in channels.items()
@@ -104,6 +106,13 @@ def _check_weights(spots: xr.Dataset) -> None:
         raise InputError("weight: expected finite weights of at least 0, got NaN, infinity or less")
     if not (weight > 0.0).any():
         raise InputError("weight: expected a spot with ions, got weights that are all 0: no dose to compute")
+
+
+def _rbe_weighted(name: str, channels: Channels, scale: str, case: Case) -> xr.Variable:
+    """Take the one non-linear step: dose at the samples on a scale, never by a factor from another scale."""
+    model, fractions = rbe_model(scale), case.prescription.fractions
+    dose = model.dose(*linear_and_root(scale, channels), fractions=fractions)
+    return schema.variable(name, dose, **model.attributes(fractions))
 
 
 def _mean_let(dose: NDArray[np.float64], dose_let: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -147,6 +156,6 @@ def _add_chunk(
     if not near.any():
         return
     wepl = water_equivalent_depth(phantom, spots.isel(field=[field]), points[near])[0]
-    reached = np.zeros((3, wepl.size))
+    reached = np.zeros((len(Channels._fields), wepl.size))
     add_field_dose(field, points[near], wepl, spots, library, curves, reached)
     totals[:, near] += reached

@@ -48,8 +48,8 @@ def spot_entries(
         Smaller entries are left out.
     reach_squared : (energy, depth) float64 [mm2]
         Squared distance beyond which no entry between this depth and the next passes the threshold.
-    curves : (energy, depth, component, 4) float64
-        Lateral integrals of dose [Gy mm2 per 1e6 ions], dose z* and dose LET; variance [mm2].
+    curves : (energy, depth, component, channel + 1) float64
+        Lateral integrals of dose [Gy mm2 per 1e6 ions], dose z*, and others; variance [mm2].
     cell_mm : float
     grid_origin : (field, 2) float64 [mm]
         Corner (u, v) of the cells.
@@ -73,6 +73,7 @@ def spot_entries(
     """
     spots = spot_field.size
     components = curves.shape[2]
+    last = curves.shape[3] - 1
     for deal in prange(DEAL):
         for spot in range(np.int64(deal), spots, DEAL):
             field = spot_field[spot]
@@ -109,7 +110,7 @@ def spot_entries(
                     for component in range(components):
                         near = curves[energy, depth, component]
                         far = curves[energy, depth + 1, component]
-                        variance = near[3] + part * (far[3] - near[3])
+                        variance = near[last] + part * (far[last] - near[last])
                         spread = math.exp(-0.5 * squared / variance) / (2.0 * math.pi * variance)
                         dose += spread * (near[0] + part * (far[0] - near[0]))
                         dose_z_star += spread * (near[1] + part * (far[1] - near[1]))

@@ -64,8 +64,9 @@ def _row_sum(weight, column, across, out):
 
 @njit(cache=True, error_model="numpy")
 def _interpolate(table, component, depth, fraction, amplitude, rate):
-    """Write the three lateral integrals over 2 pi variance, and the Gaussian's rate; tell if all are 0."""
+    """Write the lateral integrals over 2 pi variance, and the Gaussian's rate; tell if all are 0."""
     nothing = True
+    channels = amplitude.shape[0]
     for point in range(depth.size):
         if depth[point] < 0:
             amplitude[:, point] = 0.0
@@ -74,9 +75,9 @@ def _interpolate(table, component, depth, fraction, amplitude, rate):
         near = table[depth[point], component]
         far = table[depth[point] + 1, component]
         part = fraction[point]
-        variance = near[3] + part * (far[3] - near[3])
+        variance = near[channels] + part * (far[channels] - near[channels])
         rate[point] = -0.5 * LOG2_E / variance
-        for channel in range(3):
+        for channel in range(channels):
             value = near[channel] + part * (far[channel] - near[channel])
             nothing = nothing and value == 0.0
             amplitude[channel, point] = value / (2.0 * math.pi * variance)
@@ -106,7 +107,7 @@ def point_dose(
     weight,
     out,
 ):
-    """Sum dose, dose z* and dose LET of all spots of one field in every point.
+    """Sum the channels of all spots of one field in every point.
 
     A round Gaussian is a product of one along u and one along v, so in each layer a point needs one
     exponential per column and row of spots, not one per spot. Points are taken in blocks as they stand, so
@@ -119,8 +120,8 @@ def point_dose(
         Interval of the depth table; negative beyond its end.
     fraction : (point,) float64
         Part of the interval.
-    curves : (energy, depth, component, 4) float64
-        Lateral integrals of dose [Gy mm2 per 1e6 ions], dose z* and dose LET; variance [mm2].
+    curves : (energy, depth, component, channel + 1) float64
+        Lateral integrals of the channels [mm2 per 1e6 ions]; variance [mm2].
     column_u : (column,) float64 [mm]
     layer_energy : (layer,) int64
     layer_columns : (layer, 2) int64
@@ -132,14 +133,14 @@ def point_dose(
         First spot of each row, and the end.
     spot_column : (spot,) int64
     weight : (spot,) float64 [1e6 ions]
-    out : (3, point) float64 [Gy], [Gy2], [Gy keV/um]
+    out : (channel, point) float64
         Added to.
     """
     points = point_u.size
     blocks = (points + BLOCK - 1) // BLOCK
     for deal in prange(DEAL):
         across = np.empty((column_u.size, BLOCK))
-        amplitude = np.empty((3, BLOCK))
+        amplitude = np.empty((out.shape[0], BLOCK))
         rate = np.empty(BLOCK)
         distance = np.empty(BLOCK)
         along = np.empty(BLOCK)
@@ -179,7 +180,7 @@ def point_dose(
                         _row_sum(weight[spots], spot_column[spots], across, row_total)
                         for point in range(size):
                             total[point] += row_total[point] * along[point]
-                    for channel in range(3):
+                    for channel in range(out.shape[0]):
                         channel_out = out[channel, first : first + size]
                         for point in range(size):
                             channel_out[point] += total[point] * amplitude[channel, point]

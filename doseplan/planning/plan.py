@@ -222,8 +222,8 @@ def _exact(
     """Dose and dose times z* of all samples, or of some, without cut-off in float64."""
     weighted = spots.assign(weight=schema.variable("weight", weight))
     points, wepl = (seen.points, seen.wepl) if chosen is None else (seen.points[chosen], seen.wepl[:, chosen])
-    dose, dose_z_star, _ = point_dose(points, wepl, weighted, library)
-    return dose, dose_z_star
+    channels = point_dose(points, wepl, weighted, library)
+    return channels.dose, channels.dose_z_star
 
 
 def _total(case: Case) -> float:

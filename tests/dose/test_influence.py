@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from doseplan.dose.channels import CURVES
 from doseplan.dose.depth import water_equivalent_depth
 from doseplan.dose.fields import place_fields
 from doseplan.dose.influence import dose_influence, transpose
@@ -34,10 +35,10 @@ def _lattice(spots, half=90.0, step=1.0):
 @pytest.mark.parametrize("depth", [0.0, 20.0, 59.5, 62.0, 90.0])
 def test_lateral_integral_is_the_depth_dose(one_spot, beams, depth):
     points = _lattice(one_spot)
-    dose, dose_z_star, dose_let = point_dose(points, np.full((1, len(points)), depth), one_spot, beams)
+    channels = point_dose(points, np.full((1, len(points)), depth), one_spot, beams)
     place = int(np.searchsorted(beams["depth"].values, depth))
     assert beams["depth"].values[place] == depth
-    for channel, name in ((dose, "idd"), (dose_z_star, "idd_z_star"), (dose_let, "idd_let")):
+    for channel, name in zip(channels, CURVES, strict=True):
         expected = GRAY_MM2_PER_IDD * beams[name].values[15, :, place].sum()
         # a 1 mm lattice sums a Gaussian of sigma > 2.5 mm to 1e-50; the widest, 11.6 mm at 90 mm, has 1e-13
         # of itself beyond 90 mm

@@ -9,6 +9,7 @@ import xarray as xr
 
 from doseplan import schema
 
+CHANNELS = ("idd", "idd_z_star", "idd_let", "idd_lem_linear", "idd_lem_root")
 GRAY_MM2 = 1e6 * 1.602176634e-10 * 100.0
 
 
@@ -26,6 +27,8 @@ def library(energies=6, depths=221, deepest=110.0):
         "idd": idd,
         "idd_z_star": idd * np.array([12.0, 5.0])[:, None] * (1.0 + 0.01 * depth),
         "idd_let": idd * np.array([40.0, 10.0])[:, None] * (1.0 + 0.02 * depth),
+        "idd_lem_linear": idd * np.array([0.8, 0.3])[:, None] * (1.0 + 0.01 * depth),
+        "idd_lem_root": idd * np.array([0.18, 0.21])[:, None],
         "lateral_sigma": lateral,
         "air_sigma": np.linspace(4.0, 2.5, energies),
         "r80": r80,
@@ -97,17 +100,17 @@ def water_equivalent_depth(rsp, lower, spacing, point, direction):
 
 
 def spot_dose(beams, energy, wepl, squared):
-    """Dose, dose z* and dose LET of 1e6 ions at one point, as three sums over components."""
+    """Channels of 1e6 ions at one point: dose, dose z*, dose LET, two of LEM I, as sums over components."""
     depth = beams["depth"].values
     if wepl > depth[-1]:
-        return 0.0, 0.0, 0.0
-    totals = [0.0, 0.0, 0.0]
+        return (0.0,) * len(CHANNELS)
+    totals = [0.0] * len(CHANNELS)
     for component in range(beams.sizes["component"]):
         air = float(beams["air_sigma"][energy])
         spread = beams["lateral_sigma"].values[energy, component]
         variance = np.interp(wepl, depth, air**2 + spread**2)
         gauss = math.exp(-squared / (2.0 * variance)) / (2.0 * math.pi * variance)
-        for channel, name in enumerate(("idd", "idd_z_star", "idd_let")):
+        for channel, name in enumerate(CHANNELS):
             totals[channel] += (
                 GRAY_MM2 * np.interp(wepl, depth, beams[name].values[energy, component]) * gauss
             )
@@ -139,8 +142,8 @@ def dense_influence(where, wepl, spot_set, beams, relative_cutoff):
 
 
 def point_dose(where, wepl, spot_set, beams):
-    """Explicit sum over all spots at every point: dose, dose z*, dose LET."""
-    out = np.zeros((3, len(where)))
+    """Explicit sum over all spots at every point, of every channel."""
+    out = np.zeros((len(CHANNELS), len(where)))
     relative = where - spot_set["isocentre"].values
     for spot in range(spot_set.sizes["spot"]):
         field = int(spot_set["field_index"][spot])
