@@ -115,8 +115,8 @@ VARIABLES = {
     "sample_dose_rbe": _declare(
         ("sample",), "float64", "Gy(RBE)", "RBE-weighted dose, whole course", rbe=True
     ),
-    "sample_dose_rbe_other": _declare(
-        ("sample",), "float64", "Gy(RBE)", "RBE-weighted dose on the other scale, whole course", rbe=True
+    "sample_dose_lem1": _declare(
+        ("sample",), "float64", "Gy(RBE)", "RBE-weighted dose of LEM I, whole course", rbe=True
     ),
     "dose": _declare(VOXEL, "float32", "Gy", "absorbed dose, whole course"),
     "dose_rbe": _declare(VOXEL, "float32", "Gy(RBE)", "RBE-weighted dose, whole course", rbe=True),

@@ -39,9 +39,6 @@ class Channels(NamedTuple):
 CURVES = ("idd", "idd_z_star", "idd_let", "idd_lem_linear", "idd_lem_root")
 """Depth curves of the channels, in their order."""
 
-OTHER_SCALE = {"NIRS": "LEM1", "LEM1": "NIRS"}
-"""The scale that stands beside each."""
-
 
 def linear_and_root(scale: str, channels: Channels) -> tuple[Array, Array]:
     """Form what a model reads from the channels.

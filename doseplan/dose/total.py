@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from doseplan import schema
 from doseplan.biology.models import rbe_model
 from doseplan.case.spec import Case
-from doseplan.dose.channels import OTHER_SCALE, Channels, linear_and_root
+from doseplan.dose.channels import Channels, linear_and_root
 from doseplan.dose.curves import beams_eye_view, curve_table
 from doseplan.dose.depth import water_equivalent_depth
 from doseplan.dose.point import add_field_dose, point_dose
@@ -40,19 +40,18 @@ def sample_dose(
     -------
     Dataset
         `sample_dose`, `sample_dose_z_star`, `sample_let_d`, `sample_dose_rbe` on the prescription's scale and
-        `sample_dose_rbe_other` on the other: totals over the course.
+        `sample_dose_lem1` of LEM I beside it: totals over the course.
     """
     _check_weights(spots)
     points = samples["sample_position"].values
     wepl = water_equivalent_depth(phantom, spots, points)
     channels = point_dose(points, wepl, spots, library)
-    own, other = case.prescription.scale, OTHER_SCALE[case.prescription.scale]
     data = {
         "sample_dose": schema.variable("sample_dose", channels.dose),
         "sample_dose_z_star": schema.variable("sample_dose_z_star", channels.dose_z_star),
         "sample_let_d": schema.variable("sample_let_d", _mean_let(channels.dose, channels.dose_let)),
-        "sample_dose_rbe": _rbe_weighted("sample_dose_rbe", channels, own, case),
-        "sample_dose_rbe_other": _rbe_weighted("sample_dose_rbe_other", channels, other, case),
+        "sample_dose_rbe": _rbe_weighted("sample_dose_rbe", channels, case.prescription.scale, case),
+        "sample_dose_lem1": _rbe_weighted("sample_dose_lem1", channels, "LEM1", case),
     }
     return schema.check(xr.Dataset(data, attrs={"assumptions": [ASSUMPTIONS[1]]}), *data)
 

@@ -8,7 +8,8 @@ import numpy as np
 import xarray as xr
 
 from doseplan import schema
-from doseplan.biology import rbe_attributes, require_same_scale
+from doseplan.biology import require_same_scale
+from doseplan.biology.models import rbe_model
 from doseplan.case.spec import Case
 from doseplan.evaluation.goals import limit_gy_rbe, verdicts
 from doseplan.evaluation.volume import (
@@ -48,6 +49,8 @@ class Points:
     """(sample,) [keV/um]."""
     rbe: Array
     """(sample,) [Gy(RBE)]."""
+    lem1: Array
+    """(sample,) [Gy(RBE)] of LEM I, another scale: shown beside, never compared."""
 
 
 def evaluate_arm(case: Case, phantom: xr.Dataset, samples: xr.Dataset, dose: xr.Dataset) -> Metrics:
@@ -60,7 +63,7 @@ def evaluate_arm(case: Case, phantom: xr.Dataset, samples: xr.Dataset, dose: xr.
     samples
         Sample points of the arm.
     dose
-        `sample_dose`, `sample_dose_z_star`, `sample_let_d`, `sample_dose_rbe` over the same samples.
+        `sample_dose`, `sample_let_d`, `sample_dose_rbe`, `sample_dose_lem1` over the same samples.
 
     Returns
     -------
@@ -101,7 +104,7 @@ def separation_of(phantom: xr.Dataset) -> float | None:
 
 def check_dose(case: Case, samples: xr.Dataset, dose: xr.Dataset) -> None:
     """Refuse a dose that can't be judged: not as declared, on another scale, NaN, negative or all zero."""
-    names = ("sample_dose", "sample_dose_z_star", "sample_let_d", "sample_dose_rbe")
+    names = ("sample_dose", "sample_let_d", "sample_dose_rbe", "sample_dose_lem1")
     try:
         schema.check(samples, "sample_position", "sample_structure", "sample_volume", "sample_dura_distance")
         schema.check(dose, *names)
@@ -111,7 +114,8 @@ def check_dose(case: Case, samples: xr.Dataset, dose: xr.Dataset) -> None:
         raise InputError(
             f"dose: expected {samples.sizes['sample']} samples as the anatomy has, got {dose.sizes['sample']}"
         )
-    require_same_scale(rbe_attributes(case.prescription.fractions), dose["sample_dose_rbe"].attrs)
+    for name, scale in (("sample_dose_rbe", case.prescription.scale), ("sample_dose_lem1", "LEM1")):
+        require_same_scale(rbe_model(scale).attributes(case.prescription.fractions), dose[name].attrs)
     for name in names:
         values = dose[name].values
         wrong = ~(np.isfinite(values) & (values >= 0.0))
@@ -142,6 +146,7 @@ def _points(samples: xr.Dataset, dose: xr.Dataset, mask: Mask) -> Points:
         absorbed=dose["sample_dose"].values[mask],
         let_d=dose["sample_let_d"].values[mask],
         rbe=dose["sample_dose_rbe"].values[mask],
+        lem1=dose["sample_dose_lem1"].values[mask],
     )
 
 
@@ -173,6 +178,7 @@ def _target(points: Points, prescription_gye: float) -> Metrics:
         "mean_gye": _sum(points.volume, points.rbe) / volume,
         "mean_absorbed_gy": _sum(points.volume, points.absorbed) / volume,
         "mean_let_d_kev_um": _mean(points.let_d, points.volume * points.absorbed),
+        "mean_lem1_gy_rbe": _sum(points.volume, points.lem1) / volume,
         "coldest_cm3": _coldest(points),
     }
 
@@ -199,6 +205,7 @@ def _coldest(points: Points) -> Metrics:
         "mean_gye": _sum(share, points.rbe[order]) / found,
         "mean_absorbed_gy": _sum(share, absorbed) / found,
         "mean_let_d_kev_um": _mean(points.let_d[order], share * absorbed),
+        "mean_lem1_gy_rbe": _sum(share, points.lem1[order]) / found,
         "x_mm": float(centroid[0]),
         "y_mm": float(centroid[1]),
         "z_mm": float(centroid[2]),
@@ -208,11 +215,12 @@ def _coldest(points: Points) -> Metrics:
 
 
 def _at_sample(name: str, points: Points, sample: int, *, where: bool = False) -> Metrics:
-    """Give the three doses of one sample, and where it lies."""
+    """Give the four doses of one sample, and where it lies."""
     metrics = {
         f"{name}_gye": float(points.rbe[sample]),
         f"{name}_absorbed_gy": float(points.absorbed[sample]),
         f"{name}_let_d_kev_um": float(points.let_d[sample]),
+        f"{name}_lem1_gy_rbe": float(points.lem1[sample]),
     }
     if where:
         x, y, z = map(float, points.position[sample])
@@ -231,6 +239,7 @@ def _beside(name: str, points: Points, dose_gye: float) -> Metrics:
         f"{name}_gye": dose_gye,
         f"{name}_absorbed_gy": _mean(points.absorbed, share),
         f"{name}_let_d_kev_um": _mean(points.let_d, share * points.absorbed),
+        f"{name}_lem1_gy_rbe": _mean(points.lem1, share),
     }
 
 

@@ -28,14 +28,14 @@ CORD = (
 
 
 def summary_table(summary: dict[str, Any]) -> Table:
-    """Set the arms side by side: GyE, with absorbed dose and LET beside each, and a verdict for each goal."""
+    """Set the arms side by side: GyE, with LEM I, absorbed dose and LET beside each, and every verdict."""
     arms = {name: summary["arms"][name] for name in ARMS if name in summary["arms"]}
     title = (
         f"{summary['case']}: {summary['prescription_gye']:g} GyE in {summary['fractions']} fractions "
         f"({summary['scale']} scale)"
     )
     table = Table(title=title, caption=caption(summary), title_justify="left", caption_justify="left")
-    table.add_column("GyE (absorbed Gy, LETd keV/um)")
+    table.add_column("GyE (LEM I Gy(RBE), Gy, keV/um)")
     for name, arm in arms.items():
         table.add_column(heading(name, arm), justify="right")
     for label, cells, last in rows(arms):
@@ -51,12 +51,12 @@ def heading(name: str, arm: dict[str, Any]) -> str:
 
 def rows(arms: dict[str, dict[str, Any]], *, goals: bool = True) -> list[tuple[str, list[str], bool]]:
     """List label, one text for each arm, and whether a section ends, for terminal and report alike."""
-    found = [(f"cord {label}", [_triple(arm["cord"], key) for arm in arms.values()]) for label, key in CORD]
+    found = [(f"cord {label}", [_four(arm["cord"], key) for arm in arms.values()]) for label, key in CORD]
     sections = [found]
     for part, title in (("tumour", "target"), ("strip", "strip")):
         volume = (f"{title} volume", [_number(arm[part], "volume_cm3", "cm3", arm) for arm in arms.values()])
         doses = [
-            (f"{title} {label}", [_triple(arm[part], key) for arm in arms.values()])
+            (f"{title} {label}", [_four(arm[part], key) for arm in arms.values()])
             for label, key, _ in METRICS
         ]
         shares = [
@@ -111,7 +111,10 @@ def improvements(summary: dict[str, Any]) -> list[str]:
 
 def caption(summary: dict[str, Any]) -> str:
     """Say under the table what separation brings, and what this is not."""
-    strip = "strip: target within the separation + 5 mm of the dura"
+    strip = (
+        "in brackets: the same plan on the scale of LEM I (alpha/beta 2 Gy), absorbed dose, LETd\n"
+        "strip: target within the separation + 5 mm of the dura"
+    )
     return "\n".join([*improvements(summary), strip, NOT_CLINICAL])
 
 
@@ -174,11 +177,11 @@ def _rbe(curve: xr.Dataset, where: int) -> float:
     return float(nirs_dose(1.0, curve["z_star_mean"].values[where], fractions=1))
 
 
-def _triple(part: dict[str, Any] | None, key: str) -> str:
+def _four(part: dict[str, Any] | None, key: str) -> str:
     if part is None:
         return "-"
-    beside = f"{part[f'{key}_absorbed_gy']:.1f}, {part[f'{key}_let_d_kev_um']:.0f}"
-    return f"{part[f'{key}_gye']:.2f} ({beside})"
+    lem1, absorbed, let_d = (part[f"{key}_{end}"] for end in ("lem1_gy_rbe", "absorbed_gy", "let_d_kev_um"))
+    return f"{part[f'{key}_gye']:.2f} ({lem1:.1f}, {absorbed:.1f}, {let_d:.0f})"
 
 
 def _number(part: dict[str, Any] | None, key: str, unit: str, arm: dict[str, Any]) -> str:

@@ -9,7 +9,7 @@ import xarray as xr
 
 from doseplan import schema
 from doseplan.anatomy import build_phantom, place_samples
-from doseplan.biology import nirs
+from doseplan.biology.models import rbe_model
 from doseplan.case import Case
 from doseplan.dose import beam_library, grid_dose, place_fields, place_spots, sample_dose
 from doseplan.exchange import check_folder, open_run, read_arm, run_digest, write_arm, write_attributes
@@ -138,7 +138,8 @@ def _described(
     case: Case, attributes: dict[str, object], arms: dict[str, Stages], library: xr.Dataset
 ) -> dict[str, object]:
     """Add what the case, the models and the stages of the arms assume, each sentence once."""
-    lists = [list(case.assumptions), _lines(library), list(nirs.ASSUMPTIONS)]
+    models = [rbe_model(scale).assumptions for scale in ("NIRS", "LEM1")]
+    lists = [list(case.assumptions), _lines(library), *map(list, models)]
     lists += [_lines(data) for stages in arms.values() for data in stages.values()]
     return {**attributes, "assumptions": list(dict.fromkeys(line for lines in lists for line in lines))}
 

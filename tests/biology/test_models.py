@@ -112,7 +112,7 @@ def test_same_day_fields_are_mixed_before_the_step_and_others_summed_after():
     alternate = course_dose(model, [(*one, 8), (*two, 8)])
     assert same == model.dose(22.0, 7.0, fractions=16)
     assert alternate == model.dose(*one, fractions=8) + model.dose(*two, fractions=8)
-    # by hand: effects per fraction 22/16 + (7/16)^2 = 1.566406; 10/8 + (4/8)^2 = 1.5; 12/8 + (3/8)^2 = 1.640625
+    # by hand, effects per fraction: 22/16 + (7/16)^2, 10/8 + (4/8)^2, 12/8 + (3/8)^2
     doses = [
         2.41 * (np.sqrt(0.764**2 + 4 * 0.0615 * effect) - 0.764) / (2 * 0.0615)
         for effect in (1.56640625, 1.5, 1.640625)
@@ -151,5 +151,5 @@ def test_senseless_input_is_refused(model):
         model.dose(1.0, 1.0, fractions=0)
     with pytest.raises(InputError, match="parts: expected at least one part"):
         course_dose(model, [])
-    with pytest.raises(InputError, match="rbe: expected 0.1 <= rbe <= 10, got 0"):
+    with pytest.raises(InputError, match=r"rbe: expected 0\.1 <= rbe <= 10, got 0"):
         ConstantRbe(rbe=0.0)

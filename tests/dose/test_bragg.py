@@ -108,8 +108,8 @@ def test_i_value_moves_the_range(i_value):
 def test_nozzle_shortens_the_range_by_its_thickness():
     plain, behind = depth_dose(250.0), depth_dose(250.0, nozzle_mm=12.3)
     assert plain.attrs["r80_mm"] - behind.attrs["r80_mm"] == pytest.approx(12.3, abs=0.05)
-    # what the nozzle has made is there at once, and equals what the plain beam has at that depth; its reactions
-    # are rounded to steps of 0.5 mm
+    # what the nozzle has made is there at once, as the plain beam has it at that depth; its reactions are
+    # rounded to steps of 0.5 mm
     at = float(plain["fluence_by_charge"].sel(charge=2).interp(depth=12.35))
     assert float(behind["fluence_by_charge"].sel(charge=2)[0]) == pytest.approx(at, rel=0.02)
 
@@ -124,7 +124,7 @@ def test_air_gap_spreads_fragments_of_the_nozzle_and_little_else():
     assert width[0] < 3.0
     assert width[1] > 30.0
     curves = transport(250.0, line=BeamLine(nozzle_mm=20.0, air_gap_mm=1000.0)).isel(energy=0, depth=0)
-    # Highland: 20 mm of water give 250 MeV/u carbon 3.2 mrad; air adds 3 %, formulas differ by 10 % in thin layers
+    # Highland: 20 mm of water give 250 MeV/u carbon 3.2 mrad; air adds 3 %, formulas differ by 10 % when thin
     primary = float(curves["lateral_variance"].sel(species="12C")) ** 0.5
     assert primary == pytest.approx(3.2, rel=0.18)
 

@@ -8,12 +8,13 @@ import xarray as xr
 
 from doseplan import schema
 from doseplan.biology import rbe_attributes
+from doseplan.biology.models import rbe_model
 from doseplan.case import bundled_cases, load_case
 from doseplan.case.spec import Case, Constraint, Goal, Prescription
 
 
 def make_samples(structure, volume, dose_rbe, *, dura=None, position=None, fractions=16):
-    """Points and doses in one Dataset: absorbed dose is half the weighted dose, LET is 10 + dose."""
+    """Points and doses: absorbed dose is half the weighted dose, LEM I 1.2 times it, LET is 10 + dose."""
     size = len(structure)
     dose_rbe = np.broadcast_to(np.asarray(dose_rbe, float), size)
     position = np.zeros((size, 3)) if position is None else position
@@ -29,6 +30,8 @@ def make_samples(structure, volume, dose_rbe, *, dura=None, position=None, fract
     }
     data = {name: schema.variable(name, value) for name, value in values.items()}
     data["sample_dose_rbe"] = schema.variable("sample_dose_rbe", dose_rbe, **rbe_attributes(fractions))
+    lem1 = rbe_model("LEM1").attributes(fractions)
+    data["sample_dose_lem1"] = schema.variable("sample_dose_lem1", 1.2 * dose_rbe, **lem1)
     return xr.Dataset(data)
 
 

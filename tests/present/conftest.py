@@ -8,6 +8,7 @@ import xarray as xr
 
 from doseplan import schema
 from doseplan.biology import rbe_attributes
+from doseplan.biology.models import rbe_model
 from doseplan.case import Case, bundled_cases, load_case
 
 ARMS = {"none": None, "decompressed": 0.0, "separated": 3.0}
@@ -84,6 +85,8 @@ def _samples(anatomy: xr.Dataset, dose: xr.Dataset) -> xr.Dataset:
     }
     data = {name: schema.variable(name, value) for name, value in values.items()}
     data["sample_dose_rbe"] = schema.variable("sample_dose_rbe", weighted, **LABELS)
+    lem1 = rbe_model("LEM1").attributes(LABELS["fractions"])
+    data["sample_dose_lem1"] = schema.variable("sample_dose_lem1", 1.1 * weighted, **lem1)
     return xr.Dataset(data)
 
 

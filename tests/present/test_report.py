@@ -99,12 +99,14 @@ def test_assumptions_versions_and_figures_are_listed(text: str, tree: xr.DataTre
         assert f"](figures/{name})" in text
 
 
-def test_headline_doses_have_absorbed_dose_and_let_beside_them(text: str) -> None:
+def test_headline_doses_have_lem_absorbed_dose_and_let_beside_them(text: str) -> None:
     rows = [line for line in section(text, "Doses").splitlines() if line.startswith("| target D min")]
     cells = [cell.strip() for cell in rows[0].strip("|").split("|")][1:]
     for cell in cells:
         weighted, beside = cell.rstrip(")").split(" (")
-        absorbed, let_d = (float(value) for value in beside.split(","))
+        lem1, absorbed, let_d = (float(value) for value in beside.split(","))
+        # LEM I is made up as 1.1 times the weighted dose
+        assert lem1 == pytest.approx(1.1 * float(weighted), abs=0.06)
         # the made-up absorbed dose is 1 / 2.5 of the weighted one, LET 20 + half of it; both are rounded
         assert absorbed == pytest.approx(float(weighted) / 2.5, abs=0.06)
         assert let_d == pytest.approx(20.0 + 0.5 * float(weighted), abs=0.51)

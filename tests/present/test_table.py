@@ -12,7 +12,9 @@ from doseplan.present.table import improvements
 def arm(separation_mm: float | None, lowest: float, *, strip: bool = True) -> dict[str, Any]:
     names = ("max", "d0_03cc", "d0_1cc", "d1cc", "dmin", "d98", "d95", "d50", "d2")
     doses = {f"{name}_gye": lowest + step for step, name in enumerate(names)}
-    beside = {f"{name}_{unit}": 20.0 for name in names for unit in ("absorbed_gy", "let_d_kev_um")}
+    beside = {
+        f"{name}_{unit}": 20.0 for name in names for unit in ("lem1_gy_rbe", "absorbed_gy", "let_d_kev_um")
+    }
     part = {
         **doses,
         **beside,
