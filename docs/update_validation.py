@@ -1,4 +1,4 @@
-"""Write docs/validation.md from the comparisons of tests/physics: `python docs/update_validation.py [PAGE]`."""
+"""Write docs/validation.md from the comparisons of tests/physics, or the page that is named."""
 
 import inspect
 import sys
@@ -13,10 +13,12 @@ PAGE = ROOT / "docs" / "validation.md"
 HEAD = """# Validation
 
 What doseplan computes beside published measurements, independent programs and analytic limits. Written by
-`python docs/update_validation.py` from the tests in `tests/physics`, which assert every row; nothing here is typed by hand.
+`python docs/update_validation.py` from the tests in `tests/physics`, which assert every row; nothing here is
+typed by hand.
 
-Differences are ours against the reference, in per cent of the reference unless a unit stands beside them. A row in **bold** is
-one where we disagree with the reference by more than the tolerance; the line below its table says why we think so.
+Differences are ours against the reference, in per cent of the reference unless a unit stands beside them. A
+row in **bold** is one where we disagree with the reference by more than the tolerance; a line below its table
+says why we think so.
 """
 
 

@@ -31,9 +31,9 @@ def report_markdown(summary: dict[str, Any], tree: xr.DataTree, case: Case) -> s
         _prescription(summary),
         "## Verdicts\n\n" + _verdicts(arms),
         "## What separation brings\n\n" + _bullets([*improvements(summary), *_falls(arms, tree, case)]),
-        "## Doses\n\nGyE of the NIRS scale; in brackets the same plan on the scale of LEM I "
-        "(alpha/beta 2 Gy) [Gy(RBE)], absorbed dose [Gy], dose-averaged LET [keV/um]. No factor leads from one "
-        "scale to the other: each is computed from the particles at the sample.\n\n" + _doses(arms),
+        "## Doses\n\nGyE of the NIRS scale; in brackets the same plan on the scale of LEM I (alpha/beta 2 Gy) "
+        "[Gy(RBE)], absorbed dose [Gy], dose-averaged LET [keV/um]. No factor leads from one scale to the other: "
+        "each is computed from the particles at the sample.\n\n" + _doses(arms),
         "## Where it is cold\n\n" + _bullets(_coldest(arms)),
         "## Geometry\n\n" + _geometry(arms, tree),
         "## Plan\n\n" + _bullets(_plans(tree)),

@@ -1,12 +1,17 @@
-"""Reaction and charge-changing cross sections against measurements (EXFOR, IAEA-NDS snapshot 2026-06).
+"""Reaction and charge-changing cross sections.
 
-Columns: projectile, target, MeV/u, mb, one standard deviation.
+Against measurements read from EXFOR (IAEA-NDS snapshot 2026-06): reactions of 12C by Takechi 2009, of
+protons by Auce 2005, Renberg 1972 and Ingemarsson 1999, of 4He by Horst 2019 (mass-changing); charge-
+changing by the counters of Zeitlin 2007 and Webber 1990, and by the track detectors of Golovchenko 2002
+and Toshito 2007. The two families differ by 5 to 10 %, beyond their errors.
 """
 
 import numpy as np
 import pytest
 
 from doseplan.beam import reaction_cross_section
+from doseplan.beam.fragments import children
+from doseplan.beam.species import species_of
 
 TAKECHI = [  # PRC 79 (2009) 061601, reaction
     ("12C", "C", 32.5, 1209, 32),
@@ -64,46 +69,70 @@ def _model(row, kind="reaction"):
     return float(reaction_cross_section(row[0], row[2], row[1], kind))
 
 
-@pytest.mark.parametrize("row", TAKECHI)
-def test_carbon_on_carbon(row):
-    # the data that the calibration is made of: 1 % or two printed errors
-    assert abs(_model(row) - row[3]) <= max(0.01 * row[3], 2 * row[4])
+def _name(row):
+    return f"{row[0]} + {row[1]}, {row[2]:g} MeV/u"
 
 
-@pytest.mark.parametrize("row", OTHER_TARGETS)
-def test_carbon_on_other_nuclei(row):
-    # 7 %: aluminium agrees to 2.5 %, beryllium, rich in loosely bound neutrons, is 5 to 7 % low
-    assert _model(row) == pytest.approx(row[3], rel=0.07)
+def _within(compare, row, tolerance, why, kind="reaction", **known):
+    name = {"reaction": "Reaction", "charge_changing": "Charge-changing"}[kind]
+    compare(
+        f"{name} {_name(row)}", _model(row, kind), row[3], tolerance=tolerance, why=why, unit="mb", **known
+    )
 
 
-@pytest.mark.parametrize("row", PROTONS)
-def test_protons(row):
-    # Tripathi's own claim for protons is 5 %; or two printed errors
-    assert abs(_model(row) - row[3]) <= max(0.055 * row[3], 2 * row[4])
+@pytest.mark.parametrize("row", TAKECHI, ids=_name)
+def test_carbon_on_carbon(compare, row):
+    _within(
+        compare,
+        row,
+        max(0.01, 2 * row[4] / row[3]),
+        "the data that the calibration is made of: 1 % or two errors",
+    )
 
 
-@pytest.mark.parametrize("row", HELIUM)
-def test_helium(row):
-    # printed errors of 11 to 50 %
-    assert abs(_model(row) - row[3]) <= 2 * row[4]
+@pytest.mark.parametrize("row", OTHER_TARGETS, ids=_name)
+def test_carbon_on_other_nuclei(compare, row):
+    _within(compare, row, 0.07, "calibrated on carbon only; beryllium has loosely bound neutrons")
 
 
-@pytest.mark.parametrize("row", COUNTERS)
-def test_charge_changing_agrees_with_counters(row):
-    # the two counter experiments differ by 7 % from each other on carbon, far beyond their errors
-    assert _model(row, "charge_changing") == pytest.approx(row[3], rel=0.07)
+@pytest.mark.parametrize("row", PROTONS, ids=_name)
+def test_protons(compare, row):
+    _within(
+        compare,
+        row,
+        max(0.055, 2 * row[4] / row[3]),
+        "Tripathi claims 5 % for protons; or two printed errors",
+    )
 
 
-@pytest.mark.parametrize("row", TRACKS_IN_WATER)
-def test_charge_changing_is_below_track_detectors(row):
-    # the other family: emulsion and plastic give 2 to 10 % more; the plateau at 400 MeV/u speaks for less
-    assert 0.90 <= _model(row, "charge_changing") / row[3] <= 1.0
+@pytest.mark.parametrize("row", HELIUM, ids=_name)
+def test_helium(compare, row):
+    _within(compare, row, 2 * row[4] / row[3], "two printed errors, 11 to 50 % each")
+
+
+@pytest.mark.parametrize("row", COUNTERS, ids=_name)
+def test_charge_changing_agrees_with_counters(compare, row):
+    why = "the two counter experiments differ by 7 % from each other on carbon"
+    _within(compare, row, 0.07, why, "charge_changing")
+
+
+@pytest.mark.parametrize("row", TRACKS_IN_WATER, ids=_name)
+def test_charge_changing_is_below_track_detectors(compare, row):
+    tolerance = row[4] / row[3]
+    known = {
+        "disagrees": "charge-changing cross sections on water are 2 to 10 % below those of track "
+        "detectors. We follow the family of the counters, because with the other one the plateau at "
+        "400 MeV/u would fall by 8 to 12 %, and the measured one is flat.",
+        "at_most": 0.10,
+    }
+    beyond = abs(_model(row, "charge_changing") / row[3] - 1.0) > tolerance
+    _within(compare, row, tolerance, "one printed error", "charge_changing", **(known if beyond else {}))
 
 
 @pytest.mark.parametrize(("energy", "expected"), RECIPE)
-def test_water_as_the_recipe_gives_it(energy, expected):
-    # same recipe, computed by other code; radii and interpolation may differ: 1 %
-    assert float(reaction_cross_section("12C", energy, "water")) == pytest.approx(expected, rel=0.01)
+def test_water_as_the_recipe_gives_it(compare, energy, expected):
+    row = ("12C", "water", energy, expected)
+    _within(compare, row, 0.01, "the same recipe by other code; radii and interpolation may differ")
 
 
 def test_water_is_its_atoms_and_cross_sections_grow_with_mass():
@@ -113,3 +142,20 @@ def test_water_is_its_atoms_and_cross_sections_grow_with_mass():
     names = ("3He", "4He", "6Li", "7Li", "9Be", "10B", "11B", "12C")
     sizes = [reaction_cross_section(name, energy, "water") for name in names]
     assert (np.diff(sizes, axis=0) > 0).all()
+
+
+PRODUCTION = [("B", 5, 215.0, 0.03), ("Be", 4, 90.0, 0.06), ("Li", 3, 122.5, 0.07)]
+"""12C on water, Toshito 2007 and Golovchenko 2002: element, charge, middle [mb], half of the range."""
+
+
+@pytest.mark.parametrize(("element", "charge", "expected", "half"), PRODUCTION)
+def test_production_of_heavy_fragments(compare, element, charge, expected, half):
+    number = sum(child.number for child in children("12C") if species_of(child.name).charge == charge)
+    compare(
+        f"Production of {element} by 12C + water, 300 MeV/u",
+        number * float(reaction_cross_section("12C", 300.0, "water")),
+        expected,
+        tolerance=0.15 + half,
+        unit="mb",
+        why="thin targets scatter by 10 to 20 %, and the middle of a range stands for the data",
+    )

@@ -1,4 +1,7 @@
-"""The clinical dose of the Japanese scanned beams against its closed form, worked out independently."""
+"""Clinical dose of the NIRS scale.
+
+Closed form of Inaniwa et al. 2015 (doi:10.1088/0031-9155/60/8/3271), worked out independently.
+"""
 
 import numpy as np
 import pytest
@@ -17,13 +20,19 @@ TABLE = {
 
 
 @pytest.mark.parametrize("z_star", TABLE)
-@pytest.mark.parametrize("fractions", [1, 16])
-def test_closed_forms(z_star: float, fractions: int) -> None:
-    dose = fractions * np.array(DOSES)
-    # 0.3 %: three printed digits
-    assert nirs_dose(dose, z_star * dose, fractions=fractions) / fractions == pytest.approx(
-        np.array(TABLE[z_star]), rel=3e-3
-    )
+def test_closed_forms(compare, z_star: float) -> None:
+    for dose, expected in zip(DOSES, TABLE[z_star], strict=True):
+        compare(
+            f"Clinical dose of {dose:g} Gy at z* {z_star:g} Gy, one fraction",
+            nirs_dose(dose, z_star * dose, fractions=1),
+            expected,
+            tolerance=3e-3,
+            unit="GyE",
+            why="three printed digits",
+        )
+        # sixteen equal fractions give sixteen times as much
+        total = nirs_dose(16 * dose, 16 * z_star * dose, fractions=16)
+        assert total == pytest.approx(16 * nirs_dose(dose, z_star * dose, fractions=1), rel=1e-12)
 
 
 def test_the_reference_beam_has_the_clinical_factor_at_any_dose() -> None:
@@ -33,7 +42,12 @@ def test_the_reference_beam_has_the_clinical_factor_at_any_dose() -> None:
     assert nirs_dose(dose, reference * dose, fractions=16) == pytest.approx(2.41 * dose, rel=1e-12)
 
 
-@pytest.mark.parametrize(("z_star", "absorbed"), [(9.6, 20.7)])
-def test_fifty_in_sixteen_fractions_as_absorbed_dose(z_star: float, absorbed: float) -> None:
-    # both numbers are rounded: 0.05 of 20.7 is 0.24 %, 0.026 of 9.6 is 0.27 % of z*
-    assert nirs_dose(absorbed, z_star * absorbed, fractions=16) == pytest.approx(50.0, rel=5e-3)
+def test_fifty_in_sixteen_fractions_as_absorbed_dose(compare) -> None:
+    compare(
+        "Clinical dose of 20.7 Gy at z* 9.6 Gy in 16 fractions",
+        nirs_dose(20.7, 9.6 * 20.7, fractions=16),
+        50.0,
+        tolerance=5e-3,
+        unit="GyE",
+        why="both numbers are rounded: 0.24 % of the dose, 0.27 % of z*",
+    )
