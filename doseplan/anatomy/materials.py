@@ -28,7 +28,7 @@ class Material:
 
 
 def materials() -> dict[str, Material]:
-    """Read the tissues of data/materials.csv."""
+    """Read the tissues of data/materials.csv: its materials that have a CT number."""
     text = (resources.files("doseplan.data") / "materials.csv").read_text(encoding="utf-8")
     rows = csv.DictReader(line for line in text.splitlines() if not line.startswith("#"))
     return {
@@ -39,6 +39,7 @@ def materials() -> dict[str, Material]:
             rsp=stopping_power_ratio(float(row["electron_density"]), float(row["mean_excitation_ev"])),
         )
         for row in rows
+        if row["hu"]
     }
 
 

@@ -50,7 +50,7 @@ def material_names() -> tuple[str, ...]:
     """Give the names of the tissues in data/materials.csv."""
     text = (resources.files("doseplan.data") / "materials.csv").read_text(encoding="utf-8")
     rows = csv.DictReader(line for line in text.splitlines() if not line.startswith("#"))
-    return tuple(row["name"] for row in rows)
+    return tuple(row["name"] for row in rows if row["hu"])
 
 
 def _memory(case: Case, where: str) -> list[str]:

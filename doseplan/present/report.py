@@ -14,6 +14,12 @@ FIGURES = (
     ("depth_dose.png", "Dose, LET and water-equivalent depth along the axis of each field"),
 )
 
+SCALES = (
+    "GyE of the NIRS scale; in brackets the same plan on the scale of LEM I (alpha/beta 2 Gy) [Gy(RBE)], "
+    "absorbed dose [Gy], dose-averaged LET [keV/um]. No factor leads from one scale to the other: each is "
+    "computed from the particles at the sample."
+)
+
 
 def report_markdown(summary: dict[str, Any], tree: xr.DataTree, case: Case) -> str:
     """Write the report: verdicts, metrics, geometry, coldest volumes, assumptions, versions.
@@ -31,9 +37,7 @@ def report_markdown(summary: dict[str, Any], tree: xr.DataTree, case: Case) -> s
         _prescription(summary),
         "## Verdicts\n\n" + _verdicts(arms),
         "## What separation brings\n\n" + _bullets([*improvements(summary), *_falls(arms, tree, case)]),
-        "## Doses\n\nGyE of the NIRS scale; in brackets the same plan on the scale of LEM I (alpha/beta 2 Gy) "
-        "[Gy(RBE)], absorbed dose [Gy], dose-averaged LET [keV/um]. No factor leads from one scale to the other: "
-        "each is computed from the particles at the sample.\n\n" + _doses(arms),
+        f"## Doses\n\n{SCALES}\n\n{_doses(arms)}",
         "## Where it is cold\n\n" + _bullets(_coldest(arms)),
         "## Geometry\n\n" + _geometry(arms, tree),
         "## Plan\n\n" + _bullets(_plans(tree)),

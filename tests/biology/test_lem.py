@@ -46,7 +46,7 @@ def test_closed_form_equals_quadrature(species, energy, let, name):
 
 
 def test_russo_adds_what_leaves_the_nucleus():
-    # section 3.2 of the reference, by another code: carbon of 100 and protons of 150 MeV/u; two digits, and for
+    # section 3.2 of the reference, by another code: carbon of 100, protons of 150 MeV/u; two digits, and for
     # protons 0.06 for how that code counts what is inside
     for species, energy, more, room in (("12C", 100.0, 1.05, 0.005), ("1H", 150.0, 1.38, 0.07)):
         plain, _ = alpha_beta(species, energy)

@@ -1,4 +1,8 @@
-"""Photon fractionation schedules that are said to be equal, and limits as their authors printed them."""
+"""Fractionation by the linear-quadratic model.
+
+Photon schedules that are said to be equal, and limits as their authors printed them: Sahgal et al. 2021
+(HyTEC, doi:10.1016/j.ijrobp.2019.09.038) and doi:10.1186/s12885-021-08473-5.
+"""
 
 import numpy as np
 import pytest
@@ -17,10 +21,17 @@ SIXTEEN = {
 
 
 @pytest.mark.parametrize("total", SIXTEEN)
-def test_sixteen_fractions(total: float) -> None:
-    found = [float(eqd2(total, fractions=16, alpha_beta=ratio)) for ratio in (0.87, 2.0, 3.0, 10.0)]
-    # last printed digit
-    assert found == pytest.approx(list(SIXTEEN[total]), abs=0.05)
+def test_sixteen_fractions(compare, total: float) -> None:
+    for ratio, expected in zip((0.87, 2.0, 3.0, 10.0), SIXTEEN[total], strict=True):
+        compare(
+            f"EQD2 of {total:g} Gy in 16 fractions, alpha/beta {ratio:g} Gy",
+            eqd2(total, fractions=16, alpha_beta=ratio),
+            expected,
+            tolerance=0.05,
+            absolute=True,
+            unit="Gy",
+            why="last printed digit",
+        )
 
 
 # Sahgal et al. 2021 (HyTEC), doi:10.1016/j.ijrobp.2019.09.038: 1-5 % risk; alpha/beta 2 Gy
@@ -28,14 +39,30 @@ def test_sixteen_fractions(total: float) -> None:
     ("total", "fractions", "expected"),
     [(12.4, 1, 44.6), (17.0, 2, 44.6), (20.3, 3, 44.5), (23.0, 4, 44.6), (25.3, 5, 44.7), (13.0, 1, 48.75)],
 )
-def test_cord_limits_of_radiosurgery_are_equal(total: float, fractions: int, expected: float) -> None:
-    # last printed digit
-    assert eqd2(total, fractions=fractions, alpha_beta=2.0) == pytest.approx(expected, abs=0.06)
+def test_cord_limits_of_radiosurgery_are_equal(
+    compare, total: float, fractions: int, expected: float
+) -> None:
+    compare(
+        f"EQD2 of {total:g} Gy in {fractions}, alpha/beta 2 Gy",
+        eqd2(total, fractions=fractions, alpha_beta=2.0),
+        expected,
+        tolerance=0.06,
+        absolute=True,
+        unit="Gy",
+        why="last printed digit",
+    )
 
 
-def test_a_printed_conversion_is_met() -> None:
-    # doi:10.1186/s12885-021-08473-5, table 3, prints 45.3 for 45 Gy(RBE) in 22 fractions; the formula 45.5
-    assert eqd2(45.0, fractions=22, alpha_beta=2.0) == pytest.approx(45.3, abs=0.25)
+def test_a_printed_conversion_is_met(compare) -> None:
+    compare(
+        "EQD2 of 45 Gy(RBE) in 22 fractions, alpha/beta 2 Gy, table 3",
+        eqd2(45.0, fractions=22, alpha_beta=2.0),
+        45.3,
+        tolerance=0.25,
+        absolute=True,
+        unit="Gy",
+        why="the formula gives 45.5, the table prints 45.3",
+    )
 
 
 def test_two_gray_fractions_are_themselves() -> None:
