@@ -77,17 +77,10 @@ def test_rbe_at_the_entrance(compare, peak):
     )
 
 
-def test_small_field_against_a_wide_one(compare):
+def test_small_field_against_a_wide_one():
     missing = {energy: _missing(energy) for energy in (200.0, 400.0)}
-    compare(
-        "Axis dose missing in a field of 40 mm at 0.9 of the range, 400 MeV/u",
-        missing[400.0],
-        3.0,
-        tolerance=2.0,
-        absolute=True,
-        unit="%",
-        why="fields gain a few per cent with size (Kusano, abstract); no number for this one",
-    )
+    # published are a few per cent between small and wide passive fields (Kusano, abstract), no number for this one
+    assert 2.0 < missing[400.0] < 10.0
     # with fewer reactions and shorter ways there is less to miss
     assert missing[200.0] < 0.3 * missing[400.0]
 
