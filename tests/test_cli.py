@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import xarray as xr
 
 import doseplan as package
 
@@ -85,7 +86,7 @@ def test_bare_command_says_what_to_try(tmp_path: Path) -> None:
     assert "Not for clinical use" in done.stdout
 
 
-@pytest.mark.parametrize("command", ["run", "check", "bragg"])
+@pytest.mark.parametrize("command", ["run", "check", "bragg", "sobp"])
 def test_help_has_an_example(tmp_path: Path, command: str) -> None:
     done = doseplan(command, "--help", folder=tmp_path)
     assert done.returncode == 0
@@ -130,10 +131,29 @@ def test_bragg_energy_out_of_range(tmp_path: Path, energy: str) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_bragg_other_ion(tmp_path: Path) -> None:
-    done = doseplan("bragg", "150", "--ion", "1H", folder=tmp_path)
-    assert done.returncode == 2
-    assert "ion: expected 12C, got '1H'" in done.stderr
+def test_bragg_of_protons_in_bone_with_everything(tmp_path: Path) -> None:
+    options = ["--ion", "1H", "--material", "cortical_bone", "--nozzle-mm", "2", "--air-gap-mm", "300"]
+    wanted = ["--spectra-mm", "5,40", "--uncertainty", "--save", "curve.nc", "--json"]
+    done = doseplan("bragg", "120", *options, *wanted, folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    numbers = json.loads(done.stdout)
+    assert numbers["material"] == "cortical_bone"
+    assert len(numbers["uncertainty"]) == 6
+    names = {"bragg_1H_120.png", "bragg_1H_120_spectra.png", "curve.nc", "curve_spectra.nc"}
+    assert {path.name for path in tmp_path.iterdir()} == names
+    with xr.open_dataset(tmp_path / "curve.nc", engine="h5netcdf") as curve:
+        assert curve.attrs["r80_mm"] == numbers["r80_mm"]
+        assert "nozzle of 2 mm" in curve.attrs["assumptions"]
+
+
+def test_sobp_gives_one_json_object_and_a_picture(tmp_path: Path) -> None:
+    done = doseplan("sobp", "--distal-mm", "80", "--width-mm", "20", "--json", folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    numbers = json.loads(done.stdout)
+    assert numbers["flatness_percent"] < 2.0
+    assert numbers["distal_mm"] == pytest.approx(80.0, abs=0.1)
+    assert numbers["places"]["middle"]["dose_gy_rbe"] == pytest.approx(4.0, rel=0.02)
+    assert (tmp_path / "sobp_12C_80mm.png").read_bytes()[:4] == b"\x89PNG"
 
 
 def test_bragg_gives_one_json_object_and_a_picture(tmp_path: Path) -> None:
@@ -168,6 +188,17 @@ def test_kernel_cache_that_cannot_be_written_is_one_warning(tmp_path: Path) -> N
         (("bragg", "150", "--ripple-filter-mm", "nan"), "ripple_filter_mm: expected"),
         (("bragg", "150", "--out", "no/such/folder.png"), "--out: expected a .png file"),
         (("bragg", "150", "--out", "curve.txt"), "--out: expected a .png file"),
+        (("bragg", "150", "--ion", "carbon"), "ion: expected one of 12C"),
+        (("bragg", "300", "--ion", "1H"), "energy: expected 50 <= energy <= 250 MeV/u"),
+        (("bragg", "150", "--material", "butter"), "material: expected one of water"),
+        (("bragg", "150", "--spectra-mm", "ten"), "--spectra-mm: expected numbers such as 10,80,150"),
+        (("bragg", "150", "--spectra-mm", "900"), "spectra_mm: expected 0 <= depth"),
+        (("bragg", "150", "--save", "curve.png"), "--save: expected a .nc file"),
+        (("bragg", "150", "--i-value-ev", "-3"), "i_value_ev: expected 10 <= i_value_ev <= 900"),
+        (("sobp",), "energy, distal_mm: expected one of both"),
+        (("sobp", "200", "--width-mm", "500"), "width_mm: expected 5 <= width_mm <= 300"),
+        (("sobp", "200", "--flat", "let"), "flat: expected dose or rbe"),
+        (("sobp", "200", "--scale", "GyE"), "scale: expected one of NIRS, LEM1"),
         (("check", "nowhere"), "expected a run folder"),
         (("run", "t11_t12_mpnst", "--out", "taken"), "expected an empty folder or a run"),
         (("run", "t11_t12_mpnst", "--out", "taken/notes.txt/run"), "got a file at"),

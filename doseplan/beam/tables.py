@@ -21,9 +21,10 @@ Factor = Callable[[str, Floats], Floats]
 KEV_PER_UM = 0.1
 """[keV/um per MeV cm2/g] in water of 1 g/cm3."""
 
-PRIMARY_NODES, SECONDARY_NODES = 29, 3
+SPREAD_POINTS = 29
 """Points of the velocity spread. Fragments of the primary ion: equal steps from -3.5 to 3.5 sigma, so close
-that the ends of the points' ranges leave no edges; fragments of fragments: Gauss-Hermite."""
+that the ends of the points' ranges leave no edges in the dose; fragments of fragments: a tenth as many,
+Gauss-Hermite. Spectra need more."""
 
 SECONDARY_GROUP_MM = 4.0
 """Residual ranges of a fragment this close share the places of their fragments."""
@@ -101,6 +102,7 @@ def build_tables(
     ratio: int,
     responses: Mapping[str, Factor],
     cross_section_scale: float = 1.0,
+    spread_points: int = SPREAD_POINTS,
 ) -> Tables:
     """Compute the tables for beams up to an energy.
 
@@ -119,6 +121,8 @@ def build_tables(
         LET always come first.
     cross_section_scale : float
         Multiplies all reaction cross sections.
+    spread_points : int
+        Points of the velocity spread of fragments.
     """
     length = step * ratio
     names = lineup(ion)
@@ -128,7 +132,7 @@ def build_tables(
     group_size[0] = 1
     branches = _Branches(parent=[], child=[], number=[], position=[], angle=[], energy=[])
     for parent in range(size.size):
-        _add_branches(branches, parent, names, size, group_size, length, medium)
+        _add_branches(branches, parent, names, size, group_size, length, medium, spread_points)
     factors: dict[str, Factor] = {"idd": _one, "idd_let": _let(medium), **responses}
     rows = [
         _cells(name, int(count), length, factors, highest_energy, medium, cross_section_scale)
@@ -175,6 +179,7 @@ def _add_branches(
     group_size: NDArray[np.int64],
     length: float,
     medium: Medium,
+    spread_points: int,
 ) -> None:
     """Add all fragments of one parent and make room for the ranges that they reach."""
     width = int(group_size[parent])
@@ -184,7 +189,7 @@ def _add_branches(
     cell = np.asarray((np.arange(groups) + 0.5) * width - 0.5, dtype=np.float64)
     centre = np.maximum(cell, 0.25) * length
     energy = energy_at_range(ion.name, centre, medium)
-    nodes, weights = _spread_points(parent == 0)
+    nodes, weights = _spread_nodes(parent == 0, spread_points)
     for child in children(ion.name):
         made = species_of(child.name)
         mean, spread = birth_energy(ion, child, energy), energy_spread(ion, child, energy)
@@ -202,12 +207,12 @@ def _add_branches(
             branches.energy.append(at * made.mass)
 
 
-def _spread_points(primary: bool) -> tuple[Floats, Floats]:
+def _spread_nodes(primary: bool, points: int) -> tuple[Floats, Floats]:
     """Give points [sigma] and weights that stand for a Gaussian of unit variance."""
     if not primary:
-        nodes, weights = np.polynomial.hermite_e.hermegauss(SECONDARY_NODES)
+        nodes, weights = np.polynomial.hermite_e.hermegauss(max(points // 10, 3))
         return nodes, weights / weights.sum()
-    nodes = np.linspace(-3.5, 3.5, PRIMARY_NODES)
+    nodes = np.linspace(-3.5, 3.5, points)
     weights = np.exp(-0.5 * nodes**2)
     weights /= weights.sum()
     return nodes / np.sqrt(weights @ nodes**2), weights

@@ -10,7 +10,7 @@ from doseplan.beam.line import MM, BeamLine, Beams, grid, range_sigma
 from doseplan.beam.medium import Medium, medium_of
 from doseplan.beam.species import TRANSPORTED, species_of
 from doseplan.beam.stopping import energy_at_range, range_at
-from doseplan.beam.tables import Factor, Tables, build_tables
+from doseplan.beam.tables import SPREAD_POINTS, Factor, Tables, build_tables
 from doseplan.kernels import transport as kernel
 from doseplan.messages import InputError
 
@@ -46,6 +46,7 @@ def transport(
     depth_mm: float | None = None,
     spectra_mm: ArrayLike = (),
     cross_section_scale: float = 1.0,
+    spread_points: int = SPREAD_POINTS,
     tables: Tables | None = None,
 ) -> xr.Dataset:
     """Compute depth curves of ion beams in a material by species.
@@ -73,6 +74,8 @@ def transport(
         Depths at which ions are counted by energy, to the nearest step of the fragments.
     cross_section_scale : float
         Multiplies all reaction cross sections: to see how much depends on them.
+    spread_points : int
+        Points of the velocity spread of fragments; spectra need some hundred to be smooth.
     tables : Tables, optional
         From `transport_tables` with the same ion, material, steps, responses and scale.
 
@@ -111,6 +114,7 @@ def transport(
             "fragment_step_mm": (fragment_step_mm, 0.02, 5.0),
             "depth_mm": (TAIL_MM if depth_mm is None else depth_mm, 0.1, LONGEST_MM * MM / mm),
             "cross_section_scale": (cross_section_scale, 0.0, 10.0),
+            "spread_points": (spread_points, 9, 1001),
             **line.limits(),
         },
     )
@@ -124,6 +128,7 @@ def transport(
             step_mm=step_mm,
             fragment_step_mm=fragment_step_mm,
             cross_section_scale=cross_section_scale,
+            spread_points=spread_points,
         )
     beams = Beams.of(energies, tables, line)
     last = (
@@ -150,6 +155,7 @@ def transport_tables(
     step_mm: float = 0.1,
     fragment_step_mm: float = FRAGMENT_STEP_MM,
     cross_section_scale: float = 1.0,
+    spread_points: int = SPREAD_POINTS,
 ) -> Tables:
     """Compute the tables of `transport` once for many energies up to `highest_energy` [MeV/u]."""
     line, medium = line or BeamLine(), medium_of(material)
@@ -163,6 +169,7 @@ def transport_tables(
         ratio=max(1, round(fragment_step_mm / step_mm)),
         responses=responses or {},
         cross_section_scale=cross_section_scale,
+        spread_points=spread_points,
     )
 
 

@@ -14,8 +14,12 @@ from doseplan.beam.stopping import energy_at_range, range_at
 from doseplan.beam.transport import transport
 from doseplan.dose.channels import RESPONSES
 from doseplan.dose.components import COMPONENTS, component_curves
+from doseplan.messages import Progress, silent
 
 Floats = NDArray[np.float64]
+
+SPECTRUM_POINTS = 401
+"""Points of the velocity spread of fragments in a spectrum."""
 
 PHYSICS_ASSUMPTIONS = (
     "Beam: below 8 MeV/u stopping after Lindhard and Scharff times 1.25, joined with Bethe's logarithm.",
@@ -191,9 +195,9 @@ def energy_spectra(
         As for `transport`; a depth behind the last one.
     """
     medium = medium_of(material, i_value_ev)
-    curves = transport(energy, ion=ion, material=medium, line=line, spectra_mm=depth_mm, step_mm=0.1).isel(
-        energy=0
-    )
+    curves = transport(
+        energy, ion=ion, material=medium, line=line, spectra_mm=depth_mm, spread_points=SPECTRUM_POINTS
+    ).isel(energy=0)
     names = [str(name) for name in curves["species"].values]
     highest = max(
         _highest(curves["ions"].sel(species=name), name.split()[0], medium, "residual_range")
@@ -246,7 +250,7 @@ measured cross sections are 5 to 10 % apart; the momentum spread is the machine'
 
 
 def sensitivities(
-    energy: float, *, ion: str = "12C", material: str | Medium = "water"
+    energy: float, *, ion: str = "12C", material: str | Medium = "water", progress: Progress = silent
 ) -> list[dict[str, object]]:
     """Compute how far range, peak, plateau and tail move with what is not known well.
 
@@ -260,7 +264,8 @@ def sensitivities(
     plain = depth_dose(energy, ion=ion, material=medium)
     tail = plain.attrs["r80_mm"] + 2.0 / medium.density * 0.998 * 10.0
     rows: list[dict[str, object]] = []
-    for quantity, change, stated in CHANGES:
+    for number, (quantity, change, stated) in enumerate(CHANGES):
+        progress("sensitivities", number / len(CHANGES))
         changed = dict(stated)
         if "i_value_ev" in changed:
             changed["i_value_ev"] += medium.i_value_ev

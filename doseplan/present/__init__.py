@@ -1,11 +1,18 @@
 """Tables, figures and reports."""
 
-from doseplan.present.bragg import bragg_curve
+from doseplan.present.beam_table import (
+    bragg_numbers,
+    bragg_table,
+    sensitivity_table,
+    spread_out_numbers,
+    spread_out_table,
+)
+from doseplan.present.bragg import bragg_curve, spectra_figure, spread_out_figure
 from doseplan.present.curves import axis_depth_dose, dose_volume_figure
 from doseplan.present.figures import save_figure, save_figures
 from doseplan.present.report import report_markdown
 from doseplan.present.slices import dose_slices
-from doseplan.present.table import bragg_numbers, bragg_table, summary_table
+from doseplan.present.table import summary_table
 
 __all__ = [
     "axis_depth_dose",
@@ -17,5 +24,10 @@ __all__ = [
     "report_markdown",
     "save_figure",
     "save_figures",
+    "sensitivity_table",
+    "spectra_figure",
+    "spread_out_figure",
+    "spread_out_numbers",
+    "spread_out_table",
     "summary_table",
 ]

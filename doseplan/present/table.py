@@ -1,12 +1,8 @@
-"""Tables for the terminal: the three arms of a case side by side, and one Bragg curve."""
+"""The table for the terminal: the three arms of a case side by side."""
 
 from typing import Any
 
-import numpy as np
-import xarray as xr
 from rich.table import Table
-
-from doseplan.biology import nirs_dose
 
 ARMS = ("none", "decompressed", "separated")
 NOT_CLINICAL = "Not for clinical use: research and education only."
@@ -116,65 +112,6 @@ def caption(summary: dict[str, Any]) -> str:
         "strip: target within the separation + 5 mm of the dura"
     )
     return "\n".join([*improvements(summary), strip, NOT_CLINICAL])
-
-
-def bragg_numbers(curve: xr.Dataset) -> dict[str, Any]:
-    """Gather the numbers of a depth curve: range, peak, entrance, LET, shares by charge.
-
-    Parameters
-    ----------
-    curve : Dataset of `depth_dose`
-    """
-    idd, depth, let_d = (curve[name].values for name in ("idd", "depth", "let_d"))
-    peak = int(np.argmax(idd))
-    shares = curve["idd_by_charge"].values[:, peak] / idd[peak]
-    return {
-        "ion": curve.attrs["ion"],
-        "energy_mev_u": curve.attrs["energy_mev_u"],
-        "csda_mm": curve.attrs["csda_mm"],
-        "r80_mm": curve.attrs["r80_mm"],
-        "peak_depth_mm": curve.attrs["peak_depth_mm"],
-        "peak_to_entrance": float(idd[peak] / idd[0]),
-        "entrance_let_d_kev_um": float(let_d[0]),
-        "peak_let_d_kev_um": float(let_d[peak]),
-        "entrance_rbe_at_1_gy": float(_rbe(curve, 0)),
-        "peak_rbe_at_1_gy": float(_rbe(curve, peak)),
-        "tail_20_mm_percent_of_peak": float(100.0 * np.interp(depth[peak] + 20.0, depth, idd) / idd[peak]),
-        "peak_share_by_charge": {
-            str(charge): float(share) for charge, share in zip(curve["charge"].values, shares, strict=True)
-        },
-        "assumptions": list(curve.attrs["assumptions"]),
-    }
-
-
-def bragg_table(curve: xr.Dataset) -> Table:
-    """Show the numbers of a depth curve and the curve at ten depths."""
-    numbers = bragg_numbers(curve)
-    title = f"{numbers['ion']} {numbers['energy_mev_u']:g} MeV/u in water"
-    said = (
-        f"R80 {numbers['r80_mm']:.2f} mm, csda range {numbers['csda_mm']:.2f} mm, "
-        f"peak at {numbers['peak_depth_mm']:.2f} mm, peak to entrance {numbers['peak_to_entrance']:.2f}"
-    )
-    table = Table(
-        title=title, caption=f"{said}\n{NOT_CLINICAL}", title_justify="left", caption_justify="left"
-    )
-    names = ("depth mm", "dose / entrance", "LETd keV/um", "z* Gy", "RBE at 1 Gy", "dose by Z < 6 %")
-    for name in names:
-        table.add_column(name, justify="right")
-    idd, depth = curve["idd"].values, curve["depth"].values
-    peak = int(np.argmax(idd))
-    wanted = [*np.linspace(0.0, depth[peak], 8)[:-1], depth[peak], depth[peak] + 2.0, depth[peak] + 20.0]
-    for where in np.searchsorted(depth, np.minimum(wanted, depth[-1])):
-        light = 100.0 * curve["idd_by_charge"].sel(charge=slice(1, 5)).values[:, where].sum() / idd[where]
-        values = (idd[where] / idd[0], curve["let_d"].values[where], curve["z_star_mean"].values[where])
-        texts = [f"{value:.2f}" for value in (*values, _rbe(curve, int(where)))]
-        table.add_row(f"{depth[where]:.1f}", *texts, f"{light:.0f}")
-    return table
-
-
-def _rbe(curve: xr.Dataset, where: int) -> float:
-    """RBE of the NIRS scale for 1 Gy in one fraction at a depth of the curve."""
-    return float(nirs_dose(1.0, curve["z_star_mean"].values[where], fractions=1))
 
 
 def _four(part: dict[str, Any] | None, key: str) -> str:

@@ -94,7 +94,7 @@ def test_own_let_makes_a_difference(compare, ion: str, energy: float) -> None:
         unit="Gy",
         why="the table's own error",
         disagrees="our LET is that of liquid water with I = 78 eV (ICRU 90), the table's of I = 75 eV; a "
-        "lower LET leaves less for the core of the track. The parameters of the scale are older than ICRU 90.",
+        "lower LET leaves less for the core of the track. The scale's parameters are older than ICRU 90.",
         at_most=0.025,
     )
 

@@ -79,7 +79,7 @@ def test_rbe_at_the_entrance(compare, peak):
 
 def test_small_field_against_a_wide_one():
     missing = {energy: _missing(energy) for energy in (200.0, 400.0)}
-    # published are a few per cent between small and wide passive fields (Kusano, abstract), no number for this one
+    # published are a few per cent between small and wide passive fields (Kusano, abstract)
     assert 2.0 < missing[400.0] < 10.0
     # with fewer reactions and shorter ways there is less to miss
     assert missing[200.0] < 0.3 * missing[400.0]

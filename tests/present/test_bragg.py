@@ -6,8 +6,18 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from doseplan.dose import depth_dose
-from doseplan.present import bragg_curve, bragg_numbers, bragg_table, save_figure
+from doseplan.dose import depth_dose, energy_spectra, sensitivities, spread_out_peak
+from doseplan.present import (
+    bragg_curve,
+    bragg_numbers,
+    bragg_table,
+    save_figure,
+    sensitivity_table,
+    spectra_figure,
+    spread_out_figure,
+    spread_out_numbers,
+    spread_out_table,
+)
 
 
 @pytest.fixture(scope="module")
@@ -17,7 +27,7 @@ def curve() -> xr.Dataset:
 
 def test_every_panel_has_a_curve_and_a_unit(curve: xr.Dataset) -> None:
     panels = bragg_curve(curve).axes
-    assert len(panels) == 4
+    assert len(panels) == 5
     for panel in panels:
         assert any(np.ptp(line.get_ydata()) > 0.0 for line in panel.lines)
         assert "[" in panel.get_ylabel()
@@ -51,3 +61,37 @@ def test_table_has_a_row_for_the_peak(curve: xr.Dataset) -> None:
     table = bragg_table(curve)
     assert table.row_count == 10
     assert "Not for clinical use" in str(table.caption)
+
+
+def test_small_fields_are_told(curve: xr.Dataset) -> None:
+    shares = bragg_numbers(curve)["axis_percent_of_wide_field"]
+    assert shares["20 mm"] < shares["40 mm"] <= shares["100 mm"] <= 100.0 + 1e-9
+
+
+def test_spectra_have_a_panel_for_each_depth_and_lines_for_every_element() -> None:
+    figure = spectra_figure(energy_spectra(120.0, [5.0, 20.0]))
+    assert len(figure.axes) == 2
+    labels = {line.get_label() for line in figure.axes[1].lines}
+    assert labels == {"H", "He", "Li", "Be", "B", "C"}
+    assert "[1/(MeV/u)]" in figure.axes[0].get_ylabel()
+    assert figure.axes[1].get_xlabel() == "energy [MeV/u]"
+
+
+def test_sensitivities_are_listed() -> None:
+    rows = sensitivities(100.0)
+    assert sensitivity_table(rows).row_count == len(rows) == 6
+
+
+def test_spread_out_peak_is_drawn_and_told() -> None:
+    peak = spread_out_peak(120.0, width_mm=15.0, flat="dose", level=2.0)
+    numbers = spread_out_numbers(peak)
+    assert numbers["places"]["middle"]["dose_gy"] == pytest.approx(2.0, rel=0.02)
+    assert spread_out_table(peak).row_count == 4
+    assert "flat within" in str(spread_out_table(peak).caption)
+    figure = spread_out_figure(peak)
+    assert [panel.get_xlabel() for panel in figure.axes] == [
+        "depth in water [mm]",
+        "depth in water [mm]",
+        "energy [MeV/u]",
+    ]
+    assert all("[" in panel.get_ylabel() for panel in figure.axes)

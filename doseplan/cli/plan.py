@@ -1,0 +1,90 @@
+"""Commands on cases and runs: run and check."""
+
+import json
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from doseplan.cli.tell import Json, answer, app, prepare_kernels, progress, say
+from doseplan.messages import InputError, LimitError
+
+
+@app.command(epilog="Example: doseplan run phantoms/cases/t11_t12_mpnst.toml --out runs/first")
+def run(
+    case_file: Annotated[
+        str | None, typer.Argument(metavar="CASE.toml", help="A case file, or the name of a bundled case.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Run folder; default runs/<case>-<digest>.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Plan a case without surgery, after decompression, and after separation: the main job."""
+    from doseplan.case import bundled_cases, load_case
+
+    known = bundled_cases()
+    if case_file is None:
+        raise InputError(f"run: expected a case file, got none; bundled cases: {', '.join(known)}")
+    case = load_case(known.get(case_file, case_file))
+    prepare_kernels()
+    from doseplan.evaluation import evaluate
+    from doseplan.exchange import write_text
+    from doseplan.present import report_markdown, save_figures, summary_table
+    from doseplan.study import plan_case, run_attributes
+
+    digest = str(run_attributes(case)["digest"])
+    plain_name = re.sub(r"[^\w.-]+", "_", case.name).strip(".")
+    folder = out or Path("runs") / f"{plain_name}-{digest[:8]}"
+    with _kept_when_stopped(folder), progress() as report:
+        tree = plan_case(case, out=folder, progress=report)
+        summary = evaluate(tree, case)
+        write_text(folder / "summary.json", json.dumps(summary, indent=2, allow_nan=False) + "\n")
+        report("figures", 0.0)
+        save_figures(tree, case, folder / "figures")
+        write_text(folder / "report.md", report_markdown(summary, tree, case))
+    answer(summary, as_json, lambda console: console.print(summary_table(summary)))
+    say(f"Run folder: {folder} (report.md, summary.json, figures)")
+    _exit_on_limits(summary)
+
+
+@app.command(epilog="Example: doseplan check runs/first")
+def check(
+    run_folder: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")], as_json: Json = False
+) -> None:
+    """Judge the finished dose of a run again; exit 3 when a hard limit is broken."""
+    from doseplan.evaluation import evaluate
+    from doseplan.exchange import read_run
+    from doseplan.exchange.runs import ARMS
+    from doseplan.present import summary_table
+
+    with progress() as report:
+        summary = evaluate(read_run(run_folder, progress=report))
+    missing = [arm for arm in ARMS if arm not in summary["arms"]]
+    if missing:
+        say(f"warning: the run is not finished: no {', '.join(missing)}; `doseplan run` goes on with it")
+    answer(summary, as_json, lambda console: console.print(summary_table(summary)))
+    _exit_on_limits(summary)
+
+
+def _exit_on_limits(summary: dict[str, Any]) -> None:
+    broken = [name for name, arm in summary["arms"].items() if not arm["limits_met"]]
+    if broken:
+        raise LimitError(f"a hard limit is broken in: {', '.join(broken)}")
+
+
+@contextmanager
+def _kept_when_stopped(folder: Path) -> Iterator[None]:
+    """Say on Ctrl-C which arms are on disk, and that they need not be planned again."""
+    from doseplan.exchange.runs import ARMS, STAGES
+
+    try:
+        yield
+    except KeyboardInterrupt:
+        whole = [arm for arm in ARMS if all((folder / arm / f"{stage}.nc").exists() for stage in STAGES)]
+        if whole:
+            say(f"kept in {folder}: {', '.join(whole)}; the same command goes on from there")
+        else:
+            say("no arm was finished, so nothing is kept")
+        raise
