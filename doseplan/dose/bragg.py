@@ -258,7 +258,8 @@ def sensitivities(
     -------
     list of rows
         `quantity`, `change`, `r80_mm` (shift), `peak_percent`, `plateau_percent` (at half the range),
-        `tail_percent` (20 mm of water behind the peak).
+        `tail_percent` (20 mm of water behind the range; None where
+        nothing arrives).
     """
     medium = medium_of(material)
     plain = depth_dose(energy, ion=ion, material=medium)
@@ -277,11 +278,8 @@ def sensitivities(
                 "quantity": quantity,
                 "change": change,
                 "r80_mm": shift,
-                "peak_percent": 100.0 * (float(other["idd"].max()) / float(plain["idd"].max()) - 1.0),
-                **{
-                    name: 100.0 * (_at(other, depth) / _at(plain, depth) - 1.0)
-                    for name, depth in places.items()
-                },
+                "peak_percent": _percent(float(other["idd"].max()), float(plain["idd"].max())),
+                **{name: _percent(_at(other, depth), _at(plain, depth)) for name, depth in places.items()},
             }
         )
     return rows
@@ -330,6 +328,10 @@ def line_assumptions(line: BeamLine) -> list[str]:
 
 def _in(medium: Medium) -> dict[str, object]:
     return {"long_name": f"depth in {medium.name} of {medium.density:g} g/cm3"}
+
+
+def _percent(other: float, plain: float) -> float | None:
+    return 100.0 * (other / plain - 1.0) if plain > 0.0 else None
 
 
 def _at(curve: xr.Dataset, depth: float) -> float:

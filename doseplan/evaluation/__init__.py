@@ -1,8 +1,23 @@
 """Verdicts on a finished dose."""
 
 from doseplan.evaluation.arm import evaluate_arm
-from doseplan.evaluation.fractionation import eqd2
+from doseplan.evaluation.cord_model import CordRisk, radiosurgery_share, schultheiss
+from doseplan.evaluation.fractionation import bed, eqd2, total_of_eqd2
+from doseplan.evaluation.let import dose_let_histogram, let_volume_histogram, volume_above
 from doseplan.evaluation.run import evaluate
 from doseplan.evaluation.volume import dose_volume_histogram
 
-__all__ = ["dose_volume_histogram", "eqd2", "evaluate", "evaluate_arm"]
+__all__ = [
+    "CordRisk",
+    "bed",
+    "dose_let_histogram",
+    "dose_volume_histogram",
+    "eqd2",
+    "evaluate",
+    "evaluate_arm",
+    "let_volume_histogram",
+    "radiosurgery_share",
+    "schultheiss",
+    "total_of_eqd2",
+    "volume_above",
+]

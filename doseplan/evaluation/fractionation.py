@@ -5,8 +5,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from doseplan.messages import InputError
 
+Array = NDArray[np.float64]
 
-def eqd2(total: ArrayLike, *, fractions: int, alpha_beta: float) -> NDArray[np.float64]:
+
+def eqd2(total: ArrayLike, *, fractions: int, alpha_beta: float) -> Array:
     """Compute the total dose in fractions of 2 Gy with the same effect.
 
     For photon dose, or for a dose that is photon-isoeffective by construction. Clinical dose of the NIRS
@@ -27,12 +29,42 @@ def eqd2(total: ArrayLike, *, fractions: int, alpha_beta: float) -> NDArray[np.f
     n d (d + a/b) / (2 + a/b) for n fractions of d: Fowler, Br. J. Radiol. 62 (1989) 679,
     doi:10.1259/0007-1285-62-740-679.
     """
+    equivalent: Array = bed(total, fractions=fractions, alpha_beta=alpha_beta) / (1.0 + 2.0 / alpha_beta)
+    return equivalent
+
+
+def bed(total: ArrayLike, *, fractions: int, alpha_beta: float) -> Array:
+    """Compute the biologically effective dose [Gy], n d (1 + d / (a/b)); arguments as for `eqd2`."""
+    _check(fractions, alpha_beta)
+    dose = _checked("total", total)
+    effective: Array = np.asarray(dose * (1.0 + dose / (fractions * alpha_beta)))
+    return effective
+
+
+def total_of_eqd2(equivalent: ArrayLike, *, fractions: int, alpha_beta: float) -> Array:
+    """Compute the total dose [Gy] in equal fractions whose `eqd2` is given: its inverse.
+
+    Notes
+    -----
+    The positive root of D^2 / n + D a/b = EQD2 (2 + a/b), in the form that does not cancel.
+    """
+    _check(fractions, alpha_beta)
+    effect = _checked("equivalent", equivalent) * (2.0 + alpha_beta)
+    root = np.sqrt(alpha_beta**2 + 4.0 * effect / fractions)
+    total: Array = np.asarray(2.0 * effect / (alpha_beta + root))
+    return total
+
+
+def _check(fractions: int, alpha_beta: float) -> None:
     if not fractions >= 1 or fractions != int(fractions):
         raise InputError(f"fractions: expected a whole number of at least 1, got {fractions}")
     if not (np.isfinite(alpha_beta) and alpha_beta > 0.0):
         raise InputError(f"alpha_beta: expected more than 0 Gy, got {alpha_beta:g}")
-    dose = np.asarray(total, dtype=np.float64)
-    if not (dose >= 0.0).all():
-        raise InputError(f"total: expected values of at least 0 Gy, got {dose[~(dose >= 0.0)].flat[0]:g}")
-    equivalent: NDArray[np.float64] = np.asarray(dose * (dose / fractions + alpha_beta) / (2.0 + alpha_beta))
-    return equivalent
+
+
+def _checked(name: str, stated: ArrayLike) -> Array:
+    values = np.asarray(stated, dtype=np.float64)
+    if not (values >= 0.0).all():
+        wrong = values[~(values >= 0.0)].flat[0]
+        raise InputError(f"{name}: expected values of at least 0 Gy, got {wrong:g}")
+    return values

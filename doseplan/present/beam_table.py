@@ -103,7 +103,8 @@ def sensitivity_table(rows: list[dict[str, Any]]) -> Table:
         table.add_column(name, justify="left" if name in ("quantity", "change") else "right")
     for row in rows:
         numbers = [f"{row['r80_mm']:+.2f}"]
-        numbers += [f"{row[f'{name}_percent']:+.2f}" for name in ("peak", "plateau", "tail")]
+        changes = [row[f"{name}_percent"] for name in ("peak", "plateau", "tail")]
+        numbers += ["-" if change is None else f"{change:+.2f}" for change in changes]
         table.add_row(row["quantity"], row["change"], *numbers)
     return table
 

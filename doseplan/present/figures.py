@@ -7,6 +7,7 @@ from matplotlib.figure import Figure
 
 from doseplan.case import Case
 from doseplan.present.curves import axis_depth_dose, dose_volume_figure
+from doseplan.present.let_figure import let_figure
 from doseplan.present.slices import dose_slices
 
 
@@ -17,6 +18,7 @@ def save_figures(tree: xr.DataTree, case: Case, folder: Path) -> list[Path]:
         "dose.png": dose_slices(tree, case),
         "dvh.png": dose_volume_figure(tree, case),
         "depth_dose.png": axis_depth_dose(tree, case),
+        "let.png": let_figure(tree, case),
     }
     return [save_figure(figure, folder / name) for name, figure in drawn.items()]
 

@@ -6,12 +6,19 @@ from typing import Any
 import xarray as xr
 
 from doseplan.case import Case
+from doseplan.evaluation.cord_model import (
+    NOT_VALIDATED,
+    RADIOSURGERY_EQD2_GY,
+    radiosurgery_share,
+    schultheiss,
+)
 from doseplan.present.table import NOT_CLINICAL, goal_name, heading, improvements, rows
 
 FIGURES = (
     ("dose.png", "GyE over CT through the coldest point of the target without surgery"),
     ("dvh.png", "Dose-volume histograms of cord, target and strip"),
     ("depth_dose.png", "Dose, LET and water-equivalent depth along the axis of each field"),
+    ("let.png", "LET-volume histograms, and which dose of the cord comes with which LET"),
 )
 
 SCALES = (
@@ -38,6 +45,7 @@ def report_markdown(summary: dict[str, Any], tree: xr.DataTree, case: Case) -> s
         "## Verdicts\n\n" + _verdicts(arms),
         "## What separation brings\n\n" + _bullets([*improvements(summary), *_falls(arms, tree, case)]),
         f"## Doses\n\n{SCALES}\n\n{_doses(arms)}",
+        "## The cord in photon models\n\n" + _cord(arms, int(summary["fractions"])),
         "## Where it is cold\n\n" + _bullets(_coldest(arms)),
         "## Geometry\n\n" + _geometry(arms, tree),
         "## Plan\n\n" + _bullets(_plans(tree)),
@@ -78,6 +86,25 @@ def _verdicts(arms: dict[str, Any]) -> str:
 def _doses(arms: dict[str, Any]) -> str:
     lines = [_row("", *(heading(name, arm) for name, arm in arms.items())), _rule(len(arms) + 1)]
     return "\n".join([*lines, *(_row(label, *cells) for label, cells, _ in rows(arms, goals=False))])
+
+
+def _cord(arms: dict[str, Any], fractions: int) -> str:
+    """Say what photon models would make of the cord's maximum, each time with the warning."""
+    lines = []
+    for name, arm in arms.items():
+        cord = arm["cord"]
+        for label, dose in (("GyE (NIRS)", cord["max_gye"]), ("Gy(RBE) (LEM I)", cord["max_lem1_gy_rbe"])):
+            risk = schultheiss(dose, fractions=fractions)
+            share = radiosurgery_share(dose, fractions=fractions)
+            lines.append(
+                f"{name}: maximum {dose:.1f} {label} read as photon dose: {risk}; {100.0 * share:.0f} % of "
+                f"the EQD2(2) of {RADIOSURGERY_EQD2_GY:g} Gy that limits of radiosurgery have in common"
+            )
+    said = (
+        f"These numbers are not predictions: {NOT_VALIDATED}. In the rat's cord the RBE at high LET is well "
+        "above what LEM I says (docs/validation.md), so the LETd beside the dose matters."
+    )
+    return f"{said}\n\n{_bullets(lines)}"
 
 
 def _falls(arms: dict[str, Any], tree: xr.DataTree, case: Case) -> list[str]:

@@ -44,7 +44,7 @@ def test_helium_loses_a_little_charge_to_slow_protons(parent):
 
 @pytest.mark.parametrize(
     # at 400 MeV/u: section C5 of the reference, from Goldhaber's formula; MeV/u and degrees without widening;
-    # deflection of the projectile by hand: 117.4 MeV/c at beta 0.7139, times sqrt(A (A - 1) / 132), over 959.7 A
+    # deflection of the projectile: 117.4 MeV/c at beta 0.7139, sqrt(A (A - 1) / 132) of it over 959.7 A
     ("name", "spread", "angle", "deflection"),
     [("11B", 8.0, 0.5, 0.581), ("4He", 39.0, 2.3, 0.529), ("1H", 92.0, 5.4, 0.0)],
 )

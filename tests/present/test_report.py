@@ -95,7 +95,7 @@ def test_assumptions_versions_and_figures_are_listed(text: str, tree: xr.DataTre
     assert "- made up for a test" in section(text, "Assumptions")
     assert "- doseplan 0" in section(text, "Versions")
     assert "d" * 64 in text
-    for name in ("dose.png", "dvh.png", "depth_dose.png"):
+    for name in ("dose.png", "dvh.png", "depth_dose.png", "let.png"):
         assert f"](figures/{name})" in text
 
 

@@ -100,7 +100,7 @@ def test_tumour_never_grows_with_surgery(summary: dict) -> None:
 def test_report_and_figures_are_there(summary: dict, folder: Path) -> None:
     report = (folder / "run" / "report.md").read_text()
     assert report.count("Not for clinical use") >= 2
-    for name in ("dose.png", "dvh.png", "depth_dose.png"):
+    for name in ("dose.png", "dvh.png", "depth_dose.png", "let.png"):
         assert f"figures/{name}" in report
         assert (folder / "run" / "figures" / name).stat().st_size > 20_000  # a blank page has less
 

@@ -1,0 +1,50 @@
+"""Photon models of cord damage, which never come without the sentence that they are not for this scale."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from doseplan.evaluation.fractionation import eqd2
+
+NOT_VALIDATED = "photon model, scale not validated: GyE of carbon ions is not photon gray"
+
+TD5_GY, TD50_GY, ALPHA_BETA_GY = 59.3, 69.4, 0.87
+"""[Gy] EQD2 of 5 and 50 % and alpha/beta: Schultheiss 2008, PubMed 18243570; whole cervical cord."""
+
+RADIOSURGERY_EQD2_GY, RADIOSURGERY_ALPHA_BETA_GY = 44.6, 2.0
+"""[Gy] what 12.4, 20.3 and 25.3 Gy in 1, 3 and 5 fractions have in common, 1 to 5 % risk of a small part of
+the cord: Sahgal et al. (HyTEC), doi:10.1016/j.ijrobp.2019.09.038."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CordRisk:
+    """A probability that can't be printed without its warning."""
+
+    probability: float
+    eqd2_gy: float
+    model: str
+    warning: str = NOT_VALIDATED
+
+    def __str__(self) -> str:
+        """Say everything in one sentence."""
+        return f"{100.0 * self.probability:.2g} % ({self.model}, EQD2 {self.eqd2_gy:.1f} Gy; {self.warning})"
+
+
+def schultheiss(total: float, *, fractions: int) -> CordRisk:
+    """Compute the probability of myelopathy if a total [Gy] were photon dose to the whole cord.
+
+    Notes
+    -----
+    p = 1 / (1 + (TD50 / D)^k), D the EQD2, k from the 5 % point: ln 19 / ln(TD50 / TD5) = 18.7.
+    """
+    equivalent = float(eqd2(total, fractions=fractions, alpha_beta=ALPHA_BETA_GY))
+    steepness = np.log(19.0) / np.log(TD50_GY / TD5_GY)
+    odds = (equivalent / TD50_GY) ** steepness
+    model = f"Schultheiss 2008, alpha/beta {ALPHA_BETA_GY:g} Gy"
+    return CordRisk(probability=float(odds / (1.0 + odds)), eqd2_gy=equivalent, model=model)
+
+
+def radiosurgery_share(total: float, *, fractions: int) -> float:
+    """Compute the EQD2 of a total [Gy] as a part of the one that radiosurgery limits have in common."""
+    equivalent = eqd2(total, fractions=fractions, alpha_beta=RADIOSURGERY_ALPHA_BETA_GY)
+    return float(equivalent) / RADIOSURGERY_EQD2_GY

@@ -1,0 +1,35 @@
+"""LET histograms on samples whose shares are known by hand."""
+
+import numpy as np
+import pytest
+
+from doseplan.evaluation import dose_let_histogram, let_volume_histogram, volume_above
+from doseplan.messages import InputError
+
+DOSE, LET = np.array([10.0, 30.0, 48.0, 49.0]), np.array([20.0, 40.0, 60.0, 100.0])
+VOLUME = np.array([4.0, 3.0, 2.0, 1.0])
+
+
+def test_let_volume_histogram_counts_volume_at_or_above():
+    found = let_volume_histogram(LET, VOLUME, levels=[0.0, 20.0, 20.1, 60.0, 100.0, 101.0])
+    np.testing.assert_allclose(found, [100.0, 100.0, 60.0, 30.0, 10.0, 0.0], atol=1e-12)
+
+
+def test_dose_let_histogram_holds_all_the_volume():
+    found = dose_let_histogram(DOSE, LET, VOLUME, dose_edges=[0.0, 25.0, 50.0], let_edges=[0.0, 50.0, 80.0])
+    # what lies beyond the last edge, 100 keV/um, is in the last bin
+    np.testing.assert_allclose(found["share"], [[40.0, 0.0], [30.0, 30.0]], atol=1e-12)
+    assert found["dose_bin"].attrs["units"] == "Gy(RBE)"
+    assert found["let_bin"].values.tolist() == [25.0, 65.0]
+
+
+def test_volume_above_needs_both():
+    assert volume_above(DOSE, LET, VOLUME, dose_gy_rbe=45.0, let_kev_um=50.0) == 3.0
+    assert volume_above(DOSE, LET, VOLUME, dose_gy_rbe=48.5, let_kev_um=0.0) == 1.0
+
+
+def test_senseless_input_is_refused():
+    with pytest.raises(InputError, match="volume: expected samples with volume, got none"):
+        let_volume_histogram(LET, 0.0 * VOLUME, levels=[1.0])
+    with pytest.raises(InputError, match="let_edges: expected at least two rising edges"):
+        dose_let_histogram(DOSE, LET, VOLUME, dose_edges=[0.0, 1.0], let_edges=[3.0, 2.0])
