@@ -3,6 +3,7 @@
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
+from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
@@ -15,6 +16,9 @@ Array = NDArray[np.float64]
 
 LET_STEP, DOSE_STEP = 4.0, 2.0
 """[keV/um], [Gy(RBE)] bins of the dose-LET histogram."""
+
+SHARES = (0.001, 20.0)
+"""[%] ends of the colours, on a logarithmic scale; beyond them the end's colour."""
 
 
 def let_figure(tree: xr.DataTree, case: Case) -> Figure:
@@ -51,7 +55,9 @@ def _draw_pairs(panels: list[Axes], tree: xr.DataTree, case: Case, highest: floa
     for panel, arm in zip(panels, arms, strict=True):
         pairs = dose_let_histogram(*_part(tree, arm, "cord"), dose_edges=dose_edges, let_edges=let_edges)
         share = np.where(pairs["share"] > 0.0, pairs["share"], np.nan)
-        mesh = panel.pcolormesh(dose_edges, let_edges, share.T, cmap="cividis", vmin=0.0)
+        mesh = panel.pcolormesh(
+            dose_edges, let_edges, share.T, cmap="cividis", norm=LogNorm(*SHARES, clip=True)
+        )
         figure = panel.get_figure()
         assert figure is not None, "a panel is part of a figure"
         figure.colorbar(mesh, ax=panel, label="cord volume [%]")
