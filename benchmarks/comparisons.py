@@ -67,7 +67,7 @@ def influence(size: str) -> Ways:
     def kernel() -> np.ndarray:
         found = dose_influence(points, wepl, spots, library)
         # spreading is for comparing; what is timed at the large size is the build alone
-        return spread(found) if size == "small" else found["entry_dose"].values
+        return spread(found) if size == "small" else found["entry_root"].values
 
     ways: Ways = {"kernel": kernel}
     if size == "small":

@@ -99,10 +99,8 @@ VARIABLES = {
     ),
     "entry_start": _declare(("spot_edge",), "int64", "1", "first influence entry of each spot, and the end"),
     "sample_index": _declare(("entry",), "int32", "1", "sample of the influence entry"),
-    "entry_dose": _declare(
-        ("entry",), "float32", "Gy per 1e6 ions", "absorbed dose of the spot in the sample"
-    ),
-    "entry_dose_z_star": _declare(("entry",), "float32", "Gy2 per 1e6 ions", "the same, times z*"),
+    "entry_root": _declare(("entry",), "float32", "1 per 1e6 ions", "root channel of the spot in the sample"),
+    "entry_linear": _declare(("entry",), "float32", "1 per 1e6 ions", "linear channel, the same"),
     "row_start": _declare(
         ("sample_edge",), "int64", "1", "first influence entry of each sample, and the end"
     ),

@@ -1,21 +1,6 @@
 """From particle spectra to RBE-weighted dose."""
 
-from doseplan.biology.nirs import (
-    ASSUMPTIONS,
-    nirs_dose,
-    nirs_effect,
-    nirs_effect_limit,
-    nirs_gradient,
-    rbe_attributes,
-    require_same_scale,
-)
+from doseplan.biology.models import nirs_dose, rbe_model
+from doseplan.biology.nirs import rbe_attributes, require_same_scale
 
-__all__ = [
-    "ASSUMPTIONS",
-    "nirs_dose",
-    "nirs_effect",
-    "nirs_effect_limit",
-    "nirs_gradient",
-    "rbe_attributes",
-    "require_same_scale",
-]
+__all__ = ["nirs_dose", "rbe_attributes", "rbe_model", "require_same_scale"]

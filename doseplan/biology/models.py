@@ -244,6 +244,32 @@ def effect_per_fraction(linear: ArrayLike, root: ArrayLike, *, fractions: int) -
     return np.asarray(_checked("linear", linear) / count + (_checked("root", root) / count) ** 2)
 
 
+def nirs_dose(dose: ArrayLike, dose_z_star: ArrayLike, *, fractions: int) -> Array:
+    """Compute the clinical dose [Gy(RBE)] of a course on the NIRS scale.
+
+    Parameters
+    ----------
+    dose : any shape [Gy]
+        Absorbed dose, total.
+    dose_z_star : as dose [Gy2]
+        Absorbed dose times its mean z*, additive over beams.
+    fractions
+        Of equal dose.
+
+    Returns
+    -------
+    float64 array of the common shape, 0-dimensional for scalars.
+
+    Notes
+    -----
+    Per fraction, effect = alpha0 d + beta d z* + beta d^2 = alpha_r D + beta D^2 for the dose D of the
+    reference beam; the clinical dose is 2.41 D. Inaniwa et al. 2015, doi:10.1088/0031-9155/60/8/3271.
+    """
+    absorbed, product = _checked("dose", dose), _checked("dose_z_star", dose_z_star)
+    linear = HSG.alpha0 * absorbed + HSG.beta * product
+    return NirsMkm().dose(linear, np.sqrt(HSG.beta) * absorbed, fractions=fractions)
+
+
 def course_dose(model: RbeModel, parts: Sequence[tuple[ArrayLike, ArrayLike, int]]) -> Array:
     """Sum the doses of parts of a course that are given on different days.
 

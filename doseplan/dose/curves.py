@@ -5,13 +5,13 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from doseplan.constants import GRAY_PER_MEV_PER_GRAM
-from doseplan.dose.channels import CURVES
+from doseplan.dose.channels import CURVES, Channels, linear_and_root
 
 GRAY_MM2_PER_IDD = 1e6 * GRAY_PER_MEV_PER_GRAM * 100.0
 """[Gy mm2 per 1e6 ions, for 1 MeV cm2/g per ion]; 100 is mm2 per cm2."""
 
-DOSE, VARIANCE = 0, -1
-"""Columns of the curve table: the first of the channels, and the variance behind them."""
+FIRST, VARIANCE = 0, -1
+"""Columns of a curve table: the first of its channels, and the variance behind them."""
 
 
 def curve_table(library: xr.Dataset) -> NDArray[np.float64]:
@@ -33,6 +33,19 @@ def curve_table(library: xr.Dataset) -> NDArray[np.float64]:
     variance = air**2 + library["lateral_sigma"].values ** 2
     stacked = np.stack([*integrals, variance], axis=-1)
     return np.ascontiguousarray(stacked.transpose(0, 2, 1, 3), dtype=np.float64)
+
+
+def effect_table(library: xr.Dataset, scale: str) -> NDArray[np.float64]:
+    """Tabulate what a model of a scale reads of a spot at each depth.
+
+    Returns
+    -------
+    (energy, depth, component, 3) float64
+        Lateral integrals of the root and the linear channel [mm2 per 1e6 ions], and the variance [mm2].
+    """
+    table = curve_table(library)
+    linear, root = linear_and_root(scale, Channels(*np.moveaxis(table[..., :VARIANCE], -1, 0)))
+    return np.ascontiguousarray(np.stack([root, linear, table[..., VARIANCE]], axis=-1))
 
 
 def locate_depth(

@@ -1,4 +1,7 @@
-"""Dose influence: what 1e6 ions of every spot do to every sample, explicit and sparse."""
+"""Dose influence: what 1e6 ions of every spot do to every sample, explicit and sparse.
+
+Stored are the two additive channels that the RBE model of a scale reads.
+"""
 
 from collections.abc import Mapping
 from itertools import pairwise
@@ -9,7 +12,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from doseplan import schema
-from doseplan.dose.curves import DOSE, VARIANCE, beams_eye_view, curve_table, locate_depth
+from doseplan.dose.curves import FIRST, VARIANCE, beams_eye_view, effect_table, locate_depth
 from doseplan.kernels.influence import CHUNKS, spot_entries, transpose_entries
 from doseplan.messages import InputError, Progress, silent
 
@@ -21,8 +24,8 @@ BYTES_PER_ENTRY = 24
 
 BATCHES = 16
 
-SPOT_MAJOR = ("entry_start", "sample_index", "entry_dose", "entry_dose_z_star")
-SAMPLE_MAJOR = ("row_start", "spot_index", "entry_dose", "entry_dose_z_star")
+SPOT_MAJOR = ("entry_start", "sample_index", "entry_root", "entry_linear")
+SAMPLE_MAJOR = ("row_start", "spot_index", "entry_root", "entry_linear")
 
 
 class _Tables(NamedTuple):
@@ -52,13 +55,14 @@ def dose_influence(
     spots: xr.Dataset,
     library: xr.Dataset,
     *,
+    scale: str = "NIRS",
     relative_cutoff: float = 1e-4,
     memory_gib: float = 6.0,
     progress: Progress = silent,
 ) -> xr.Dataset:
-    """Compute the dose of every spot in every sample point.
+    """Compute both channels of every spot in every sample point.
 
-    An entry is the sum over the library's components of idd(E, wepl) times a round Gaussian of variance
+    An entry is the sum over the library's components of a curve(E, wepl) times a round Gaussian of variance
     air_sigma(E)^2 + lateral_sigma(E, wepl)^2; both are linear in depth between the table's depths. The
     point's own water-equivalent depth is used.
 
@@ -72,15 +76,18 @@ def dose_influence(
         Spots with their fields.
     library : Dataset
         Beam library.
+    scale
+        Whose channels are stored.
     relative_cutoff
-        Entries below this part of the largest dose that the spot gives anywhere are left out.
+        Entries below this part of the largest root channel that the spot gives anywhere are left out; on the
+        NIRS scale it goes with the absorbed dose.
     memory_gib
         The entries, stored spot-major and sample-major, may take this much.
 
     Returns
     -------
     Dataset
-        `entry_start`, `sample_index`, `entry_dose`, `entry_dose_z_star`, spot after spot; within a spot
+        `entry_start`, `sample_index`, `entry_root`, `entry_linear`, spot after spot; within a spot
         in a fixed, but not rising, order of samples.
 
     Raises
@@ -90,7 +97,7 @@ def dose_influence(
     """
     _check_shapes(points, wepl, spots)
     count = spots.sizes["spot"]
-    tables, cells = _tables(library, relative_cutoff), _cells(points, wepl, spots, library)
+    tables, cells = _tables(library, scale, relative_cutoff), _cells(points, wepl, spots, library)
     nothing = (np.empty(0, np.int32), np.empty(0, np.float32), np.empty(0, np.float32))
     entry_start = np.zeros(count + 1, np.int64)
     _run(spots, tables, cells, entry_start[1:], nothing, fill=False, progress=progress)
@@ -109,7 +116,7 @@ def transpose(influence: xr.Dataset) -> xr.Dataset:
     Returns
     -------
     Dataset
-        `row_start`, `spot_index`, `entry_dose`, `entry_dose_z_star`, sample after sample.
+        `row_start`, `spot_index`, `entry_root`, `entry_linear`, sample after sample.
     """
     entries = influence.sizes["entry"]
     samples = int(influence.attrs["samples"])
@@ -118,8 +125,8 @@ def transpose(influence: xr.Dataset) -> xr.Dataset:
     transpose_entries(
         influence["entry_start"].values,
         influence["sample_index"].values,
-        influence["entry_dose"].values,
-        influence["entry_dose_z_star"].values,
+        influence["entry_root"].values,
+        influence["entry_linear"].values,
         np.empty((CHUNKS, samples), np.int64),
         row_start,
         *out,
@@ -178,8 +185,8 @@ def _run(
         progress("dose influence", 0.5 * (fill + (batch + 1) / BATCHES))
 
 
-def _tables(library: xr.Dataset, relative_cutoff: float) -> _Tables:
-    curves = curve_table(library)
+def _tables(library: xr.Dataset, scale: str, relative_cutoff: float) -> _Tables:
+    curves = effect_table(library, scale)
     threshold, reach_squared = _reach(curves, relative_cutoff)
     search_radius = np.sqrt(np.maximum(reach_squared.max(axis=1), 0.0))
     return _Tables(search_radius, threshold, reach_squared, curves)
@@ -191,22 +198,22 @@ def _reach(
     """Bound how far a spot reaches between two depths.
 
     An entry is a sum over components, so if it passes the threshold t, one of n components passes t / n.
-    Between two depths a component is at most max(idd) / (2 pi min(variance)) exp(-r^2 / (2 max(variance))).
+    Between two depths a component is at most max(curve) / (2 pi min(variance)) exp(-r^2 / (2 max(variance))).
 
     Returns
     -------
-    threshold : (energy,) [Gy per 1e6 ions]
+    threshold : (energy,) [1 per 1e6 ions]
     reach_squared : (energy, depth) [mm2]
         Negative where the spot reaches nothing, infinite without a cut-off.
     """
-    dose, variance = curves[..., DOSE], curves[..., VARIANCE]
-    peak = (dose / (2.0 * np.pi * variance)).sum(axis=2).max(axis=1)
+    first, variance = curves[..., FIRST], curves[..., VARIANCE]
+    peak = (first / (2.0 * np.pi * variance)).sum(axis=2).max(axis=1)
     threshold = relative_cutoff * peak
-    most = np.maximum(dose[:, :-1], dose[:, 1:])
+    most = np.maximum(first[:, :-1], first[:, 1:])
     narrow = np.minimum(variance[:, :-1], variance[:, 1:])
     wide = np.maximum(variance[:, :-1], variance[:, 1:])
     with np.errstate(divide="ignore", invalid="ignore"):
-        amplitude = dose.shape[2] * most / (2.0 * np.pi * narrow) / threshold[:, np.newaxis, np.newaxis]
+        amplitude = first.shape[2] * most / (2.0 * np.pi * narrow) / threshold[:, np.newaxis, np.newaxis]
         squared = np.where(most > 0.0, 2.0 * wide * np.log(amplitude), -1.0).max(axis=2)
     return threshold, np.ascontiguousarray(np.pad(squared, ((0, 0), (0, 1)), constant_values=-1.0))
 

@@ -30,8 +30,8 @@ def spot_entries(
     fill,
     entry_start,
     out_sample,
-    out_dose,
-    out_dose_z_star,
+    out_root,
+    out_linear,
 ):
     """Count the entries of every spot, or write them where the counts of an earlier call put them.
 
@@ -44,12 +44,12 @@ def spot_entries(
     spot_u, spot_v : (spot,) float64 [mm]
     search_radius : (energy,) float64 [mm]
         No sample further away is looked at.
-    threshold : (energy,) float64 [Gy per 1e6 ions]
+    threshold : (energy,) float64 [1 per 1e6 ions]
         Smaller entries are left out.
     reach_squared : (energy, depth) float64 [mm2]
         Squared distance beyond which no entry between this depth and the next passes the threshold.
-    curves : (energy, depth, component, channel + 1) float64
-        Lateral integrals of dose [Gy mm2 per 1e6 ions], dose z*, and others; variance [mm2].
+    curves : (energy, depth, component, 3) float64
+        Lateral integrals of root and linear channel [mm2 per 1e6 ions], variance [mm2].
     cell_mm : float
     grid_origin : (field, 2) float64 [mm]
         Corner (u, v) of the cells.
@@ -68,12 +68,11 @@ def spot_entries(
         `entry_start[s]` on.
     entry_start : (spot,) int64
     out_sample : (entry,) int32
-    out_dose : (entry,) float32 [Gy per 1e6 ions]
-    out_dose_z_star : (entry,) float32 [Gy2 per 1e6 ions]
+    out_root : (entry,) float32 [1 per 1e6 ions]
+    out_linear : (entry,) float32 [1 per 1e6 ions]
     """
     spots = spot_field.size
     components = curves.shape[2]
-    last = curves.shape[3] - 1
     for deal in prange(DEAL):
         for spot in range(np.int64(deal), spots, DEAL):
             field = spot_field[spot]
@@ -105,21 +104,21 @@ def spot_entries(
                     if squared > reach_squared[energy, depth]:
                         continue
                     part = sorted_fraction[field, item]
-                    dose = 0.0
-                    dose_z_star = 0.0
+                    root = 0.0
+                    linear = 0.0
                     for component in range(components):
                         near = curves[energy, depth, component]
                         far = curves[energy, depth + 1, component]
-                        variance = near[last] + part * (far[last] - near[last])
+                        variance = near[2] + part * (far[2] - near[2])
                         spread = math.exp(-0.5 * squared / variance) / (2.0 * math.pi * variance)
-                        dose += spread * (near[0] + part * (far[0] - near[0]))
-                        dose_z_star += spread * (near[1] + part * (far[1] - near[1]))
-                    if dose < threshold[energy] or dose <= 0.0:
+                        root += spread * (near[0] + part * (far[0] - near[0]))
+                        linear += spread * (near[1] + part * (far[1] - near[1]))
+                    if root < threshold[energy] or root <= 0.0:
                         continue
                     if fill:
                         out_sample[entry] = sorted_sample[field, item]
-                        out_dose[entry] = dose
-                        out_dose_z_star[entry] = dose_z_star
+                        out_root[entry] = root
+                        out_linear[entry] = linear
                     entry += 1
             if not fill:
                 entry_start[spot] = entry
@@ -129,13 +128,13 @@ def spot_entries(
 def transpose_entries(
     entry_start,
     sample_index,
-    dose,
-    dose_z_star,
+    root,
+    linear,
     position,
     row_start,
     out_spot,
-    out_dose,
-    out_dose_z_star,
+    out_root,
+    out_linear,
 ):
     """Sort entries by sample, spots in rising order within a sample: a counting sort in fixed chunks.
 
@@ -143,14 +142,14 @@ def transpose_entries(
     ----------
     entry_start : (spot + 1,) int64
     sample_index : (entry,) int32
-    dose : (entry,) float32 [Gy per 1e6 ions]
-    dose_z_star : (entry,) float32 [Gy2 per 1e6 ions]
+    root : (entry,) float32 [1 per 1e6 ions]
+    linear : (entry,) float32 [1 per 1e6 ions]
     position : (CHUNKS, sample) int64
         Work space, overwritten.
     row_start : (sample + 1,) int64
         Overwritten.
     out_spot : (entry,) int32
-    out_dose, out_dose_z_star : (entry,) float32
+    out_root, out_linear : (entry,) float32
     """
     spots = entry_start.size - 1
     entries = entry_start[spots]
@@ -180,5 +179,5 @@ def transpose_entries(
                 place = position[chunk, sample]
                 position[chunk, sample] = place + 1
                 out_spot[place] = spot
-                out_dose[place] = dose[entry]
-                out_dose_z_star[place] = dose_z_star[entry]
+                out_root[place] = root[entry]
+                out_linear[place] = linear[entry]

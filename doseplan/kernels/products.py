@@ -15,8 +15,8 @@ def _rows_of_chunk(start, entries, chunk):
 
 
 @njit(parallel=True, cache=True, error_model="numpy", fastmath={"reassoc", "contract", "nsz", "arcp"})
-def forward(row_start, spot_index, dose, dose_z_star, weight, out_dose, out_dose_z_star):
-    """Sum the dose of all spots in every sample.
+def forward(row_start, spot_index, root, linear, weight, out_root, out_linear):
+    """Sum both channels of all spots in every sample.
 
     Rows differ in length, so the work is dealt out in a fixed number of chunks of about equally many
     entries; a row is always summed whole, by one thread.
@@ -26,34 +26,34 @@ def forward(row_start, spot_index, dose, dose_z_star, weight, out_dose, out_dose
     row_start : (sample + 1,) int64
         First entry of each sample, and the end.
     spot_index : (entry,) int32
-    dose : (entry,) float32 [Gy per 1e6 ions]
-    dose_z_star : (entry,) float32 [Gy2 per 1e6 ions]
+    root : (entry,) float32 [1 per 1e6 ions]
+    linear : (entry,) float32 [1 per 1e6 ions]
     weight : (spot,) float64 [1e6 ions]
-    out_dose : (sample,) float64 [Gy]
+    out_root : (sample,) float64
         Overwritten.
-    out_dose_z_star : (sample,) float64 [Gy2]
+    out_linear : (sample,) float64
         Overwritten.
     """
-    rows = out_dose.size
+    rows = out_root.size
     entries = row_start[rows]
     for chunk in prange(CHUNKS):
         first, last = _rows_of_chunk(row_start[:rows], entries, np.int64(chunk))
         for row in range(first, last):
             spots = spot_index[row_start[row] : row_start[row + 1]]
-            row_dose = dose[row_start[row] : row_start[row + 1]]
-            row_dose_z_star = dose_z_star[row_start[row] : row_start[row + 1]]
+            row_root = root[row_start[row] : row_start[row + 1]]
+            row_linear = linear[row_start[row] : row_start[row + 1]]
             total = 0.0
-            total_z_star = 0.0
+            linear_total = 0.0
             for entry in range(spots.size):
                 ions = weight[np.uint32(spots[entry])]
-                total += row_dose[entry] * ions
-                total_z_star += row_dose_z_star[entry] * ions
-            out_dose[row] = total
-            out_dose_z_star[row] = total_z_star
+                total += row_root[entry] * ions
+                linear_total += row_linear[entry] * ions
+            out_root[row] = total
+            out_linear[row] = linear_total
 
 
 @njit(parallel=True, cache=True, error_model="numpy", fastmath={"reassoc", "contract", "nsz", "arcp"})
-def adjoint(entry_start, sample_index, dose, dose_z_star, gradient_dose, gradient_dose_z_star, out):
+def adjoint(entry_start, sample_index, root, linear, gradient_root, gradient_linear, out):
     """Gather in every spot the gradient with respect to its weight.
 
     Parameters
@@ -61,11 +61,11 @@ def adjoint(entry_start, sample_index, dose, dose_z_star, gradient_dose, gradien
     entry_start : (spot + 1,) int64
         First entry of each spot, and the end.
     sample_index : (entry,) int32
-    dose : (entry,) float32 [Gy per 1e6 ions]
-    dose_z_star : (entry,) float32 [Gy2 per 1e6 ions]
-    gradient_dose : (sample,) float64
+    root : (entry,) float32 [1 per 1e6 ions]
+    linear : (entry,) float32 [1 per 1e6 ions]
+    gradient_root : (sample,) float64
         Derivative of the objective with respect to the dose of each sample.
-    gradient_dose_z_star : (sample,) float64
+    gradient_linear : (sample,) float64
         The same with respect to dose times z*.
     out : (spot,) float64
         Overwritten.
@@ -76,11 +76,11 @@ def adjoint(entry_start, sample_index, dose, dose_z_star, gradient_dose, gradien
         first, last = _rows_of_chunk(entry_start[:rows], entries, np.int64(chunk))
         for row in range(first, last):
             samples = sample_index[entry_start[row] : entry_start[row + 1]]
-            row_dose = dose[entry_start[row] : entry_start[row + 1]]
-            row_dose_z_star = dose_z_star[entry_start[row] : entry_start[row + 1]]
+            row_root = root[entry_start[row] : entry_start[row + 1]]
+            row_linear = linear[entry_start[row] : entry_start[row + 1]]
             total = 0.0
             for entry in range(samples.size):
                 sample = np.uint32(samples[entry])
-                total += row_dose[entry] * gradient_dose[sample]
-                total += row_dose_z_star[entry] * gradient_dose_z_star[sample]
+                total += row_root[entry] * gradient_root[sample]
+                total += row_linear[entry] * gradient_linear[sample]
             out[row] = total

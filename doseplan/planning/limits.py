@@ -4,8 +4,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from doseplan.biology.mkm import HSG
-from doseplan.biology.nirs import nirs_effect_limit
+from doseplan.biology.models import largest_factor, rbe_model
 from doseplan.case.spec import Case
 from doseplan.schema import STRUCTURES
 
@@ -43,23 +42,19 @@ def upper_limits(case: Case, samples: xr.Dataset) -> Array:
     return upper
 
 
-def largest_scale(dose: Array, dose_z_star: Array, upper: Array, *, fractions: int) -> float:
+def largest_scale(linear: Array, root: Array, upper: Array, *, scale: str, fractions: int) -> float:
     """Find the largest factor on all weights, at most 1, that keeps every sample at or below its limit.
 
     Parameters
     ----------
-    dose, dose_z_star : (sample,) [Gy], [Gy2]
+    linear, root : (sample,)
+        Channels of the scale's RBE model, totals over the course.
     upper : (sample,) [Gy(RBE)]
-
-    Notes
-    -----
-    A factor k turns the effect per fraction into k a + k^2 b with a = alpha0 d + beta d z* and b = beta d^2;
-    k is the smallest positive root of k a + k^2 b = effect at the limit. Every limit falls with k.
     """
-    limited = np.isfinite(upper) & (dose > 0.0)
-    d, c = dose[limited] / fractions, dose_z_star[limited] / fractions
-    linear, square = HSG.alpha0 * d + HSG.beta * c, HSG.beta * d * d
-    effect = nirs_effect_limit(np.maximum(upper[limited], 0.0), fractions=fractions)
-    # the root in the form that does not cancel
-    factor = 2.0 * effect / (linear + np.sqrt(linear * linear + 4.0 * square * effect))
-    return float(min(1.0, factor.min(initial=1.0)))
+    limited = np.isfinite(upper)
+    if not limited.any():
+        return 1.0
+    factor = largest_factor(
+        rbe_model(scale), linear[limited], root[limited], np.maximum(upper[limited], 0.0), fractions=fractions
+    )
+    return float(min(1.0, factor.min()))

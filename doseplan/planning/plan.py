@@ -7,9 +7,10 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from doseplan import schema
-from doseplan.biology import nirs_dose
+from doseplan.biology.models import rbe_model
 from doseplan.case.spec import Case
 from doseplan.dose import point_dose, water_equivalent_depth
+from doseplan.dose.channels import linear_and_root
 from doseplan.messages import Progress, silent
 from doseplan.planning.limits import ASSUMPTIONS, HOT_TISSUE_PERCENT, largest_scale, upper_limits
 from doseplan.planning.problem import Problem, build_problem, with_exact_dose
@@ -91,7 +92,9 @@ def optimise(
         state, chosen = _round(seen, chosen, spots, library, state=state, weight=weight, report=told.report)
     assert state is not None, "there is at least one round"
     exact = _exact(seen, spots, library, state.weight)
-    factor = largest_scale(*exact, upper, fractions=case.prescription.fractions)
+    factor = largest_scale(
+        *exact, upper, scale=case.prescription.scale, fractions=case.prescription.fractions
+    )
     return _finished(case, samples, spots, state, factor, exact, upper)
 
 
@@ -129,6 +132,7 @@ def _round(
         target=seen.is_target[chosen],
         prescription_gye=_total(seen.case),
         fractions=seen.case.prescription.fractions,
+        scale=seen.case.prescription.scale,
     )
     if state is None:
         weight = least_squares_start(problem) if weight is None else weight
@@ -137,7 +141,8 @@ def _round(
     state = improve(
         with_exact_dose(problem, state.weight, exact), state, iterations=ITERATIONS, report=report
     )
-    gye = nirs_dose(*_exact(seen, spots, library, state.weight), fractions=problem.fractions)
+    channels = _exact(seen, spots, library, state.weight)
+    gye = rbe_model(problem.scale).dose(*channels, fractions=problem.fractions)
     added = _missed(gye, seen.points, chosen, seen.is_target, seen.bound, state.level * _total(seen.case))
     return _with_more(state, problem, chosen, added, seen.is_target)
 
@@ -151,7 +156,8 @@ def _finished(
     exact: tuple[Array, Array],
     upper: Array,
 ) -> xr.Dataset:
-    gye = nirs_dose(factor * exact[0], factor * exact[1], fractions=case.prescription.fractions)
+    model = rbe_model(case.prescription.scale)
+    gye = model.dose(factor * exact[0], factor * exact[1], fractions=case.prescription.fractions)
     structure = samples["sample_structure"].values
     cord = gye[structure == schema.STRUCTURES["cord"]]
     planned = spots.assign(weight=schema.variable("weight", factor * state.weight))
@@ -219,11 +225,10 @@ def _exact(
     weight: Array,
     chosen: NDArray[np.int64] | None = None,
 ) -> tuple[Array, Array]:
-    """Dose and dose times z* of all samples, or of some, without cut-off in float64."""
+    """Linear and root channel of all samples, or of some, without cut-off in float64."""
     weighted = spots.assign(weight=schema.variable("weight", weight))
     points, wepl = (seen.points, seen.wepl) if chosen is None else (seen.points[chosen], seen.wepl[:, chosen])
-    channels = point_dose(points, wepl, weighted, library)
-    return channels.dose, channels.dose_z_star
+    return linear_and_root(seen.case.prescription.scale, point_dose(points, wepl, weighted, library))
 
 
 def _total(case: Case) -> float:

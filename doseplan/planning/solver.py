@@ -25,7 +25,7 @@ SHORTFALL_PULL = 0.2
 a case of deep conflict its square would otherwise outweigh the minimum."""
 
 BURDEN_SHARE = 1e-3
-"""[1] weight of the mean dose outside the target: it decides only between plans that are otherwise equal."""
+"""[1] weight of the mean root channel outside the target: it decides only between otherwise equal plans."""
 
 MEMORY = 30
 """Pairs of steps that L-BFGS remembers."""
@@ -65,12 +65,12 @@ def least_squares_start(problem: Problem) -> Array:
     in_target[problem.target] = 1.0 / problem.target.size
 
     def value(root: Array) -> tuple[float, Array]:
-        gye, by_dose, by_dose_z_star = _parts(problem, root, scale)
+        gye, by_linear, by_root = _parts(problem, root, scale)
         miss = gye - 1.0
         over = np.where(limited, np.maximum(gye - 0.98 * limit, 0.0), 0.0)
         slope = 2.0 * in_target * miss + 0.01 * over
         found = float(np.sum(in_target * miss * miss) + 0.005 * np.sum(over * over))
-        return found, 2.0 * root * scale * gather(problem, slope * by_dose, slope * by_dose_z_star)
+        return found, 2.0 * root * scale * gather(problem, slope * by_linear, slope * by_root)
 
     root = np.sqrt(_even_level(problem, scale)) * np.ones(problem.spots)
     with threadpool_limits(1, user_api="blas"):
@@ -115,7 +115,7 @@ def improve(problem: Problem, state: State, *, iterations: int, report: Report) 
         nonlocal used
         used += 1
         root, level = variables[:-1], float(variables[-1])
-        gye, by_dose, by_dose_z_star = _parts(problem, root, scale)
+        gye, by_linear, by_root = _parts(problem, root, scale)
         lower, upper = pull(level, gye)
         short = np.maximum(0.0, 1.0 - gye[problem.target])
         found = -level + share * np.sum(short * short) + BURDEN_SHARE * np.sum(burden * root * root)
@@ -123,7 +123,7 @@ def improve(problem: Problem, state: State, *, iterations: int, report: Report) 
         slope = upper
         slope[problem.target] -= lower + 2.0 * share * short
         gradient = np.empty(variables.size)
-        by_weight = scale * gather(problem, slope * by_dose, slope * by_dose_z_star) + BURDEN_SHARE * burden
+        by_weight = scale * gather(problem, slope * by_linear, slope * by_root) + BURDEN_SHARE * burden
         gradient[:-1] = 2.0 * root * by_weight
         gradient[-1] = np.sum(lower) - 1.0
         report(level * problem.prescription_gye)
@@ -157,9 +157,9 @@ def improve(problem: Problem, state: State, *, iterations: int, report: Report) 
 
 def _parts(problem: Problem, root: Array, scale: Array) -> tuple[Array, Array, Array]:
     """GyE and its slopes in parts of the prescription, for weights scale * root^2."""
-    gye, by_dose, by_dose_z_star = rbe_dose_and_slopes(problem, root * root * scale)
+    gye, by_linear, by_root = rbe_dose_and_slopes(problem, root * root * scale)
     total = problem.prescription_gye
-    return gye / total, by_dose / total, by_dose_z_star / total
+    return gye / total, by_linear / total, by_root / total
 
 
 def _shortfall_share(problem: Problem, weight: Array) -> float:
@@ -170,10 +170,10 @@ def _shortfall_share(problem: Problem, weight: Array) -> float:
 
 
 def _burden(problem: Problem, scale: Array) -> Array:
-    """Mean absorbed dose of each spot outside the target, largest spot 1 per number of spots."""
+    """Mean root channel of each spot outside the target, largest spot 1 per number of spots."""
     outside = np.ones(problem.upper.size)
     outside[problem.target] = 0.0
-    burden = scale * gather(problem, outside, np.zeros(outside.size))
+    burden = scale * gather(problem, np.zeros(outside.size), outside)
     return burden / (problem.spots * max(float(burden.max()), 1e-12))
 
 

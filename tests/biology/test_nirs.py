@@ -3,33 +3,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from doseplan.biology import (
-    nirs_dose,
-    nirs_effect,
-    nirs_effect_limit,
-    nirs_gradient,
-    rbe_attributes,
-    require_same_scale,
-)
+from doseplan.biology import nirs_dose, rbe_attributes, require_same_scale
+from doseplan.biology.models import NirsMkm
 from doseplan.messages import InputError
 
 doses = st.floats(0.01, 150.0)
 z_stars = st.floats(0.05, 40.0)
 courses = st.integers(1, 40)
-
-
-@given(doses, z_stars, courses)
-def test_gradient_is_the_slope(dose: float, z_star: float, fractions: int) -> None:
-    product = dose * z_star
-    by_dose, by_product = nirs_gradient(dose, product, fractions=fractions)
-    step, step_product = 1e-5 * dose, 1e-5 * product
-    high = nirs_dose(dose + step, product, fractions=fractions)
-    low = nirs_dose(dose - step, product, fractions=fractions)
-    # central difference: (1e-5)^2 of curvature and 1e-16 / 1e-5 of rounding, times the value over the slope
-    assert by_dose == pytest.approx((high - low) / (2 * step), rel=1e-6, abs=1e-9 * high / dose)
-    high = nirs_dose(dose, product + step_product, fractions=fractions)
-    low = nirs_dose(dose, product - step_product, fractions=fractions)
-    assert by_product == pytest.approx((high - low) / (2 * step_product), rel=1e-6, abs=1e-9 * high / product)
 
 
 @given(doses, z_stars, courses, st.floats(1e-6, 1.0))
@@ -39,15 +19,6 @@ def test_more_dose_or_more_specific_energy_is_more(
     base = nirs_dose(dose, dose * z_star, fractions=fractions)
     assert nirs_dose(dose * (1 + by), dose * z_star, fractions=fractions) > base
     assert nirs_dose(dose, dose * z_star * (1 + by), fractions=fractions) > base
-
-
-@given(doses, z_stars, courses)
-def test_the_effect_limit_is_the_inverse(dose: float, z_star: float, fractions: int) -> None:
-    total = nirs_dose(dose, dose * z_star, fractions=fractions)
-    # rounding only
-    assert nirs_effect_limit(total, fractions=fractions) == pytest.approx(
-        float(nirs_effect(dose, dose * z_star, fractions=fractions)), rel=1e-12
-    )
 
 
 def test_equal_fractions_add() -> None:
@@ -67,7 +38,7 @@ def test_no_dose_is_no_dose_and_warns_of_nothing() -> None:
     assert total[0] == 0.0
     # the limit of low dose, 2.41 alpha / alpha_r, is reached without cancellation
     assert total[1:] / dose[1:] == pytest.approx(2.41 * (0.172 + 0.0615 * 9.0) / 0.764, rel=1e-9)
-    assert np.isfinite(nirs_gradient(dose, dose, fractions=16)).all()
+    assert np.isfinite(NirsMkm().gradient(dose, dose, fractions=16)).all()
 
 
 def test_shapes_are_kept() -> None:

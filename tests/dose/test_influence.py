@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from doseplan.biology.mkm import HSG
 from doseplan.dose.channels import CURVES
 from doseplan.dose.depth import water_equivalent_depth
 from doseplan.dose.fields import place_fields
@@ -50,8 +51,8 @@ def _kept(one_spot, beams, depth):
     points = _lattice(one_spot)
     wepl = np.full((1, len(points)), depth)
     dose = point_dose(points, wepl, one_spot, beams)[0]
-    kept = dose_influence(points, wepl, one_spot, beams)["entry_dose"].values.sum(dtype=np.float64)
-    return kept / dose.sum(), dose.max()
+    kept = dose_influence(points, wepl, one_spot, beams)["entry_root"].values.sum(dtype=np.float64)
+    return kept / (np.sqrt(HSG.beta) * dose.sum()), dose.max()
 
 
 def test_the_cutoff_loses_the_skirt_and_nothing_else(one_spot, beams, twin):
@@ -135,9 +136,9 @@ def test_the_products_are_adjoint(plan, seed):
     rng = np.random.default_rng(seed)
     weight, gradient = rng.random(spots.sizes["spot"]), rng.normal(size=(2, len(points)))
     dose, back = np.empty((2, len(points))), np.empty(spots.sizes["spot"])
-    rows = [by_sample[name].values for name in ("row_start", "spot_index", "entry_dose", "entry_dose_z_star")]
+    rows = [by_sample[name].values for name in ("row_start", "spot_index", "entry_root", "entry_linear")]
     columns = [
-        influence[name].values for name in ("entry_start", "sample_index", "entry_dose", "entry_dose_z_star")
+        influence[name].values for name in ("entry_start", "sample_index", "entry_root", "entry_linear")
     ]
     forward(*rows, weight, dose[0], dose[1])
     for channel in range(2):

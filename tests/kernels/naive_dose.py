@@ -123,12 +123,12 @@ def spot_peak(beams, energy):
 
 
 def dense_influence(where, wepl, spot_set, beams, relative_cutoff):
-    """Dose and dose z* of every spot in every sample, (spot, sample), zero below the cut-off."""
-    dose = np.zeros((spot_set.sizes["spot"], len(where)))
-    dose_z_star = np.zeros_like(dose)
+    """Root and linear channel of every spot in every sample, (spot, sample), zero below the cut-off."""
+    root = np.zeros((spot_set.sizes["spot"], len(where)))
+    linear = np.zeros_like(root)
     peaks = [spot_peak(beams, energy) for energy in range(beams.sizes["energy"])]
     relative = where - spot_set["isocentre"].values
-    for spot in range(dose.shape[0]):
+    for spot in range(root.shape[0]):
         field = int(spot_set["field_index"][spot])
         energy = int(spot_set["energy_index"][spot])
         across = relative @ spot_set["u_axis"].values[field] - float(spot_set["spot_u"][spot])
@@ -137,8 +137,10 @@ def dense_influence(where, wepl, spot_set, beams, relative_cutoff):
             squared = across[sample] ** 2 + along[sample] ** 2
             value = spot_dose(beams, energy, wepl[field, sample], squared)
             if value[0] >= relative_cutoff * peaks[energy]:
-                dose[spot, sample], dose_z_star[spot, sample] = value[:2]
-    return dose, dose_z_star
+                # the modified MKM of the NIRS scale: alpha0 0.172, beta 0.0615
+                root[spot, sample] = math.sqrt(0.0615) * value[0]
+                linear[spot, sample] = 0.172 * value[0] + 0.0615 * value[1]
+    return root, linear
 
 
 def point_dose(where, wepl, spot_set, beams):
@@ -157,24 +159,24 @@ def point_dose(where, wepl, spot_set, beams):
     return tuple(out)
 
 
-def forward(row_start, spot_index, dose, dose_z_star, weight):
+def forward(row_start, spot_index, root, linear, weight):
     """Row sums of both channels."""
     out = np.zeros((2, len(row_start) - 1))
     for row in range(len(row_start) - 1):
         for entry in range(row_start[row], row_start[row + 1]):
-            out[0, row] += float(dose[entry]) * weight[spot_index[entry]]
-            out[1, row] += float(dose_z_star[entry]) * weight[spot_index[entry]]
+            out[0, row] += float(root[entry]) * weight[spot_index[entry]]
+            out[1, row] += float(linear[entry]) * weight[spot_index[entry]]
     return out
 
 
-def adjoint(entry_start, sample_index, dose, dose_z_star, gradient_dose, gradient_dose_z_star):
+def adjoint(entry_start, sample_index, root, linear, gradient_root, gradient_linear):
     """Gather both gradients in every spot."""
     out = np.zeros(len(entry_start) - 1)
     for spot in range(len(out)):
         for entry in range(entry_start[spot], entry_start[spot + 1]):
             sample = sample_index[entry]
-            out[spot] += float(dose[entry]) * gradient_dose[sample]
-            out[spot] += float(dose_z_star[entry]) * gradient_dose_z_star[sample]
+            out[spot] += float(root[entry]) * gradient_root[sample]
+            out[spot] += float(linear[entry]) * gradient_linear[sample]
     return out
 
 
@@ -193,6 +195,6 @@ def dense(influence, first_index, second_index, shape):
     start, index = influence[first_index].values, influence[second_index].values
     out = np.zeros((2, *shape))
     row = np.repeat(np.arange(len(start) - 1), np.diff(start))
-    out[0, row, index] = influence["entry_dose"].values
-    out[1, row, index] = influence["entry_dose_z_star"].values
+    out[0, row, index] = influence["entry_root"].values
+    out[1, row, index] = influence["entry_linear"].values
     return out

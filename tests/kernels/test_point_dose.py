@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from doseplan.dose.channels import linear_and_root
 from doseplan.dose.influence import dose_influence
 from doseplan.dose.point import point_dose
 
@@ -51,12 +52,14 @@ def test_far_points_keep_their_relative_accuracy(twin, beams, spots):
     np.testing.assert_allclose(found, expected, rtol=1e-12, atol=0.0)
 
 
-def test_point_dose_equals_the_influence_without_cutoff(twin, beams, spots, where):
-    influence = dose_influence(*where, spots, beams, relative_cutoff=0.0)
+@pytest.mark.parametrize("scale", ["NIRS", "LEM1"])
+def test_point_dose_equals_the_influence_without_cutoff(twin, beams, spots, where, scale):
+    influence = dose_influence(*where, spots, beams, scale=scale, relative_cutoff=0.0)
     matrix = twin.dense(influence, "entry_start", "sample_index", (spots.sizes["spot"], 70))
     expected = spots["weight"].values @ matrix
+    linear, root = linear_and_root(scale, point_dose(*where, spots, beams))
     # float32 entries: 6e-8 each
-    np.testing.assert_allclose(point_dose(*where, spots, beams)[:2], expected, rtol=1e-7, atol=1e-30)
+    np.testing.assert_allclose([root, linear], expected, rtol=1e-7, atol=1e-30)
 
 
 def test_point_dose_gives_the_same_bits_on_one_and_two_threads(twin, beams, spots):

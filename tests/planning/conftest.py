@@ -10,11 +10,13 @@ import scipy.sparse
 import xarray as xr
 
 from doseplan import schema
+from doseplan.biology.mkm import HSG
 from doseplan.case.spec import BeamField, Constraint, Delivery, Prescription
 from doseplan.dose import place_fields, place_spots
 from doseplan.planning.problem import Problem
 
 LIMITS = (Constraint(structure="cord", max_gy_rbe=50.0), Constraint(structure="target", max_percent=110.0))
+ROOT = np.sqrt(HSG.beta)
 CENTRE = np.array([3.0, -6.0, 2.0])
 BALL_MM, CORD_MM = 10.0, 4.0
 
@@ -37,7 +39,8 @@ def make_problem(seed, *, spots=40, samples=120, offset=0.0):
         sample_major=_arrays(by_sample, z_star.T),
         upper=upper,
         target=np.arange(target, dtype=np.int64),
-        offset=(np.full(samples, offset), np.full(samples, 10.0 * offset)),
+        # of dose, and ten times as much of dose times z*
+        offset=(np.full(samples, (HSG.alpha0 + 10.0 * HSG.beta) * offset), np.full(samples, ROOT * offset)),
         prescription_gye=64.0,
         fractions=16,
     )
@@ -45,8 +48,9 @@ def make_problem(seed, *, spots=40, samples=120, offset=0.0):
 
 def _arrays(matrix, z_star):
     row = np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))
-    product = matrix.data * z_star[row, matrix.indices]
-    return (matrix.indptr.astype(np.int64), matrix.indices.astype(np.int32), matrix.data, product)
+    linear = matrix.data * (HSG.alpha0 + HSG.beta * z_star[row, matrix.indices]).astype(np.float32)
+    root = (ROOT * matrix.data).astype(np.float32)
+    return (matrix.indptr.astype(np.int64), matrix.indices.astype(np.int32), root, linear)
 
 
 @dataclass(frozen=True, kw_only=True)

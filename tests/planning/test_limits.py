@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from doseplan import schema
-from doseplan.biology import nirs_dose
+from doseplan.biology.mkm import HSG
+from doseplan.biology.models import NirsMkm
 from doseplan.case.spec import Constraint, Prescription
 from doseplan.planning.limits import AIM_BELOW_GYE, largest_scale, upper_limits
 
@@ -26,15 +27,16 @@ def _upper(*limits):
 def _random(seed, size=50):
     rng = np.random.default_rng(seed)
     dose = rng.uniform(0.1, 60.0, size)
-    return dose, dose * rng.uniform(2.0, 40.0, size), rng.uniform(5.0, 80.0, size)
+    linear = dose * (HSG.alpha0 + HSG.beta * rng.uniform(2.0, 40.0, size))
+    return linear, np.sqrt(HSG.beta) * dose, rng.uniform(5.0, 80.0, size)
 
 
-def _bisect(dose, dose_z_star, upper):
+def _bisect(linear, root, upper):
     """The largest factor in [0, 1] at which no sample is above its limit."""
     low, high = 0.0, 1.0
     for _ in range(60):
         middle = 0.5 * (low + high)
-        fits = np.all(nirs_dose(middle * dose, middle * dose_z_star, fractions=FRACTIONS) <= upper)
+        fits = np.all(NirsMkm().dose(middle * linear, middle * root, fractions=FRACTIONS) <= upper)
         low, high = (middle, high) if fits else (low, middle)
     return low
 
@@ -65,31 +67,33 @@ def test_the_tightest_of_several_limits_holds_in_any_order(order):
 def test_the_closed_form_equals_bisection(seed):
     channels = _random(seed)
     # bisection ends within 2^-60; the dose that it compares has rounding errors of a few 1e-16
-    np.testing.assert_allclose(largest_scale(*channels, fractions=FRACTIONS), _bisect(*channels), rtol=1e-13)
+    np.testing.assert_allclose(
+        largest_scale(*channels, scale="NIRS", fractions=FRACTIONS), _bisect(*channels), rtol=1e-13
+    )
 
 
 def test_the_scaled_dose_reaches_the_limit_and_none_goes_above():
-    dose, dose_z_star, upper = _random(4)
-    factor = largest_scale(dose, dose_z_star, upper, fractions=FRACTIONS)
+    linear, root, upper = _random(4)
+    factor = largest_scale(linear, root, upper, scale="NIRS", fractions=FRACTIONS)
     assert factor < 1.0
-    excess = nirs_dose(factor * dose, factor * dose_z_star, fractions=FRACTIONS) - upper
+    excess = NirsMkm().dose(factor * linear, factor * root, fractions=FRACTIONS) - upper
     # GyE of up to 80 in float64 after two square roots
     assert abs(excess.max()) < 1e-12
 
 
 def test_a_plan_below_its_limits_is_never_scaled_up():
-    dose, dose_z_star, _ = _random(5)
-    above = nirs_dose(dose, dose_z_star, fractions=FRACTIONS) + 1.0
-    assert largest_scale(dose, dose_z_star, above, fractions=FRACTIONS) == 1.0
+    linear, root, _ = _random(5)
+    above = NirsMkm().dose(linear, root, fractions=FRACTIONS) + 1.0
+    assert largest_scale(linear, root, above, scale="NIRS", fractions=FRACTIONS) == 1.0
 
 
 def test_without_limits_or_without_dose_the_factor_is_one():
-    dose, dose_z_star, upper = _random(6)
-    assert largest_scale(dose, dose_z_star, np.full(dose.size, np.inf), fractions=FRACTIONS) == 1.0
-    assert largest_scale(0.0 * dose, 0.0 * dose_z_star, upper, fractions=FRACTIONS) == 1.0
+    linear, root, upper = _random(6)
+    assert largest_scale(linear, root, np.full(linear.size, np.inf), scale="NIRS", fractions=FRACTIONS) == 1.0
+    assert largest_scale(0.0 * linear, 0.0 * root, upper, scale="NIRS", fractions=FRACTIONS) == 1.0
 
 
 def test_a_limit_below_the_aim_leaves_no_dose():
-    dose, dose_z_star, upper = _random(7)
+    linear, root, upper = _random(7)
     upper[3] = 0.005 - AIM_BELOW_GYE
-    assert largest_scale(dose, dose_z_star, upper, fractions=FRACTIONS) == 0.0
+    assert largest_scale(linear, root, upper, scale="NIRS", fractions=FRACTIONS) == 0.0

@@ -11,9 +11,10 @@ from doseplan.planning import solver
 from doseplan.planning.limits import largest_scale
 from doseplan.planning.plan import FIRST_PENALTY, ITERATIONS, ROUNDS, TOLERANCE_PERCENT
 from doseplan.planning.problem import (
+    ROOT_UNIT,
     column_scale,
     gather,
-    influence_dose,
+    influence_channels,
     rbe_dose_and_slopes,
     with_exact_dose,
 )
@@ -33,7 +34,9 @@ def _solved(problem):
 
 def _kept(problem, weight):
     """The weights scaled down to the limits."""
-    scale = largest_scale(*influence_dose(problem, weight), problem.upper, fractions=problem.fractions)
+    scale = largest_scale(
+        *influence_channels(problem, weight), problem.upper, scale="NIRS", fractions=problem.fractions
+    )
     return weight * scale
 
 
@@ -43,10 +46,10 @@ def _minimum(problem, weight):
 
 def _jacobian(problem, weight):
     """GyE of every sample, and its derivatives by the weights: (sample, spot)."""
-    gye, by_dose, by_dose_z_star = rbe_dose_and_slopes(problem, weight)
-    columns = [influence_dose(problem, unit) for unit in np.eye(problem.spots)]
-    dose, dose_z_star = (np.array(channel).T for channel in zip(*columns, strict=True))
-    return gye, by_dose[:, None] * dose + by_dose_z_star[:, None] * dose_z_star
+    gye, by_linear, by_root = rbe_dose_and_slopes(problem, weight)
+    columns = [influence_channels(problem, unit) for unit in np.eye(problem.spots)]
+    dose, root = (np.array(channel).T for channel in zip(*columns, strict=True))
+    return gye, by_linear[:, None] * dose + by_root[:, None] * root
 
 
 def _linear_step(problem, weight, trust):
@@ -85,18 +88,18 @@ def _oracle(problem, weight):
 def test_gather_is_the_adjoint_of_the_dose(problem_of):
     problem, rng = problem_of(1), np.random.default_rng(2)
     weight, first, second = rng.random(40), rng.normal(size=120), rng.normal(size=120)
-    dose, dose_z_star = influence_dose(problem, weight)
-    there = np.dot(first, dose) + np.dot(second, dose_z_star)
-    size = np.dot(np.abs(first), dose) + np.dot(np.abs(second), dose_z_star)
+    dose, root = influence_channels(problem, weight)
+    there = np.dot(first, dose) + np.dot(second, root)
+    size = np.dot(np.abs(first), dose) + np.dot(np.abs(second), root)
     # float64 sums over the same float32 entries, of 1440 terms of either sign
     assert abs(there - np.dot(weight, gather(problem, first, second))) < 1e-13 * size
 
 
-def test_columns_are_scaled_to_one_gray(problem_of):
+def test_columns_are_scaled_to_about_one_gray(problem_of):
     problem = problem_of(3)
-    dose = np.array([influence_dose(problem, unit)[0] for unit in np.diag(column_scale(problem))])
+    root = np.array([influence_channels(problem, unit)[1] for unit in np.diag(column_scale(problem))])
     # cumulative sums of about 1500 float64 squares
-    np.testing.assert_allclose(np.linalg.norm(dose, axis=1), 1.0, rtol=1e-11)
+    np.testing.assert_allclose(np.linalg.norm(root, axis=1), ROOT_UNIT, rtol=1e-11)
 
 
 def test_a_spot_that_reaches_nothing_gets_no_scale_and_no_weight(problem_of):
@@ -109,9 +112,9 @@ def test_a_spot_that_reaches_nothing_gets_no_scale_and_no_weight(problem_of):
 
 def test_exact_dose_is_met_by_an_offset(problem_of):
     problem, weight = problem_of(3), np.full(40, 2.0)
-    exact = tuple(1.01 * channel for channel in influence_dose(problem, weight))
+    exact = tuple(1.01 * channel for channel in influence_channels(problem, weight))
     shifted = with_exact_dose(problem, weight, exact)
-    stored = influence_dose(problem, weight)
+    stored = influence_channels(problem, weight)
     found = [channel + added for channel, added in zip(stored, shifted.offset, strict=True)]
     np.testing.assert_allclose(found, exact, rtol=1e-14)
 
