@@ -38,11 +38,15 @@ def _by_quadrature(tissue, energy, let):
 @pytest.mark.parametrize("name", ["CNS", "HSG"])
 def test_closed_form_equals_quadrature(species, energy, let, name):
     tissue = tissue_of(name)
-    alpha, _ = alpha_beta(species, energy, let=let, tissue=tissue)
+    alpha, beta = alpha_beta(species, energy, let=let, tissue=tissue)
     one_dose = KEV_PER_UM_TO_GRAY_UM2 * let / (np.pi * tissue.nucleus_radius_um**2)
     first = _by_quadrature(tissue, energy, let)
+    expected = -np.expm1(-first * one_dose) / one_dose
     # quad's own error
-    assert alpha == pytest.approx(-np.expm1(-first * one_dose) / one_dose, rel=1e-7)
+    assert alpha == pytest.approx(expected, rel=1e-7)
+    curved = (tissue.slope - first) / (2.0 * tissue.transition_dose_gy)
+    # the slope minus alpha_z cancels up to two digits at high LET
+    assert beta == pytest.approx((expected / first) ** 2 * curved, rel=1e-5)
 
 
 def test_russo_adds_what_leaves_the_nucleus():

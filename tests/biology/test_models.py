@@ -12,6 +12,7 @@ from doseplan.biology.models import (
     LemOne,
     NirsMkm,
     course_dose,
+    effect_per_fraction,
     largest_factor,
     rbe_model,
     z_star_factor,
@@ -42,6 +43,25 @@ def test_gradient_is_that_of_the_dose(model):
     if model.scale != "constant":
         up, down = (model.dose(linear + side * step, root, fractions=FRACTIONS) for side in (1, -1))
         np.testing.assert_allclose(by_linear, (up - down) / (2 * step), rtol=1e-6)
+    else:
+        # linear is always zero here: no slope, and none that divides by zero without dose
+        assert (by_linear == 0.0).all()
+        assert [float(part) for part in model.gradient(0.0, 0.0, fractions=FRACTIONS)] == [0.0, 1.0]
+
+
+def test_gradient_of_lem_above_the_transition():
+    model = LemOne()
+    linear, root = np.array([60.0, 10.0, 200.0]), np.array([1.0, 8.0, 12.0])
+    # effects of one fraction: 61, 74 and 344, all above 48 at the transition
+    assert (linear + root**2 > model.tissue.transition_effect).all()
+    by_linear, by_root = model.gradient(linear, root, fractions=1)
+    # a straight line of slope 0.1 + 2 * 0.05 * 30 = 3.1 per Gy; rounding only
+    np.testing.assert_allclose(by_linear, 1.0 / 3.1, rtol=1e-12)
+    np.testing.assert_allclose(by_root, 2.0 * root / 3.1, rtol=1e-12)
+    step = 1e-4
+    up, down = (model.dose(linear, root + side * step, fractions=1) for side in (1, -1))
+    # no truncation in a parabola; rounding of 1e-16 * 130 Gy over 2e-4
+    np.testing.assert_allclose(by_root, (up - down) / (2 * step), rtol=1e-8)
 
 
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: model.scale)
@@ -65,14 +85,25 @@ def test_largest_factor_reaches_the_limit(model):
     assert np.isinf(largest_factor(model, 0.0, 0.0, 50.0, fractions=FRACTIONS))
 
 
+@pytest.mark.parametrize("model", MODELS[:2], ids=lambda model: model.scale)
+def test_largest_factor_does_not_cancel_without_curvature(model):
+    # with almost nothing in `root`, linear / n = effect gives the factor; root adds 1e-16 to it
+    factor = largest_factor(model, 2.0, 1e-9, 50.0, fractions=FRACTIONS)
+    effect = float(model.effect_limit(50.0, fractions=FRACTIONS))
+    assert factor == pytest.approx(effect * FRACTIONS / 2.0, rel=1e-13)
+
+
 def test_nirs_is_the_clinical_dose_of_dose_and_z_star():
     rng = np.random.default_rng(3)
     dose = rng.uniform(0.1, 60.0, 100)
     dose_z_star = dose * rng.uniform(1.0, 25.0, 100)
     linear, root = HSG.alpha0 * dose + HSG.beta * dose_z_star, np.sqrt(HSG.beta) * dose
-    expected = nirs_dose(dose, dose_z_star, fractions=FRACTIONS)
-    # the same formula in another grouping
-    np.testing.assert_allclose(NirsMkm().dose(linear, root, fractions=FRACTIONS), expected, rtol=1e-13)
+    # written out as the reference has it, section 2.4, with its numbers
+    effect = (0.172 * dose + 0.0615 * dose_z_star) / 16 + 0.0615 * (dose / 16) ** 2
+    reference = (np.sqrt(0.764**2 + 4 * 0.0615 * effect) - 0.764) / (2 * 0.0615)
+    # the subtraction loses two digits at 0.1 Gy
+    np.testing.assert_allclose(NirsMkm().dose(linear, root, fractions=16), 16 * 2.41 * reference, rtol=1e-12)
+    np.testing.assert_allclose(nirs_dose(dose, dose_z_star, fractions=16), 16 * 2.41 * reference, rtol=1e-12)
     assert NirsMkm().attributes(16) == {
         "rbe_model": "NIRS modified MKM (HSG, Inaniwa 2010; F 2.41)",
         "scale": "NIRS",
@@ -121,17 +152,33 @@ def test_same_day_fields_are_mixed_before_the_step_and_others_summed_after():
     assert alternate == pytest.approx(8 * (doses[1] + doses[2]), rel=1e-12)
 
 
+def test_mixed_fields_add_in_both_channels():
+    energies, doses = {"12C": 60.0, "4He": 80.0, "1H": 120.0}, {"12C": 20.0, "4He": 3.0, "1H": 1.5}
+    pairs = {ion: lem.alpha_beta(ion, energy) for ion, energy in energies.items()}
+    linear = sum(doses[ion] * alpha for ion, (alpha, _) in pairs.items())
+    root = sum(doses[ion] * np.sqrt(beta) for ion, (_, beta) in pairs.items())
+    # dose-weighted means of alpha and of the root of beta, as Zaider and Rossi mix them
+    total = sum(doses.values())
+    alpha = sum(doses[ion] / total * alpha for ion, (alpha, _) in pairs.items())
+    beta = sum(doses[ion] / total * np.sqrt(beta) for ion, (_, beta) in pairs.items()) ** 2
+    per_fraction = total / FRACTIONS
+    assert effect_per_fraction(linear, root, fractions=FRACTIONS) == pytest.approx(
+        alpha * per_fraction + beta * per_fraction**2, rel=1e-12
+    )
+
+
 @settings(deadline=None, max_examples=60, derandomize=True)
 @given(seed=st.integers(0, 10_000), part=st.floats(0.0, 1.0))
 def test_effect_is_convex_in_the_weights(seed, part):
     rng = np.random.default_rng(seed)
     first, second = rng.random((2, 2)) * 20.0
-    mixed = part * first + (1 - part) * second
 
     def effect(channels):
-        return channels[0] / 16 + (channels[1] / 16) ** 2
+        return float(effect_per_fraction(*channels, fractions=FRACTIONS))
 
-    assert effect(mixed) <= part * effect(first) + (1 - part) * effect(second) + 1e-12
+    # rounding only; so that a dose limit, as a limit on the effect, is a convex set of plans
+    between = part * effect(first) + (1 - part) * effect(second)
+    assert effect(part * first + (1 - part) * second) <= between + 1e-12
 
 
 def test_scales_do_not_mix():
