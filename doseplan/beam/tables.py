@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from scipy.interpolate import CubicHermiteSpline
 
 from doseplan.beam.cross_sections import interaction_coefficient
-from doseplan.beam.fragments import birth_angle, birth_energy, children, energy_spread
+from doseplan.beam.fragments import birth_angle, birth_energy, children, energy_spread, local_energy
 from doseplan.beam.medium import WATER, Medium
 from doseplan.beam.scattering import scattering_power
 from doseplan.beam.species import TRANSPORTED, Species, species_of
@@ -153,7 +153,7 @@ def build_tables(
         branch_number=np.array(branches.number),
         branch_position=_padded(branches.position, groups),
         branch_angle=_padded(branches.angle, groups),
-        born_energy=_born_energy(branches, size.size, groups),
+        born_energy=_born_energy(branches, names, size, group_size, groups, length, medium),
     )
 
 
@@ -182,13 +182,8 @@ def _add_branches(
     spread_points: int,
 ) -> None:
     """Add all fragments of one parent and make room for the ranges that they reach."""
-    width = int(group_size[parent])
-    groups = -(-int(size[parent]) // width)
     ion = species_of(names[parent])
-    # reactions happen half-way through a step, so half a cell below the middle of the group
-    cell = np.asarray((np.arange(groups) + 0.5) * width - 0.5, dtype=np.float64)
-    centre = np.maximum(cell, 0.25) * length
-    energy = energy_at_range(ion.name, centre, medium)
+    energy = _group_energy(ion.name, int(size[parent]), int(group_size[parent]), length, medium)
     nodes, weights = _spread_nodes(parent == 0, spread_points)
     for child in children(ion.name):
         made = species_of(child.name)
@@ -207,6 +202,13 @@ def _add_branches(
             branches.energy.append(at * made.mass)
 
 
+def _group_energy(name: str, size: int, width: int, length: float, medium: Medium) -> Floats:
+    """Find the energy [MeV/u] at which ions of each group of cells react."""
+    # reactions happen half-way through a step, so half a cell below the middle of the group
+    cell = np.asarray((np.arange(-(-size // width)) + 0.5) * width - 0.5, dtype=np.float64)
+    return energy_at_range(name, np.maximum(cell, 0.25) * length, medium)
+
+
 def _spread_nodes(primary: bool, points: int) -> tuple[Floats, Floats]:
     """Give points [sigma] and weights that stand for a Gaussian of unit variance."""
     if not primary:
@@ -218,9 +220,20 @@ def _spread_nodes(primary: bool, points: int) -> tuple[Floats, Floats]:
     return nodes / np.sqrt(weights @ nodes**2), weights
 
 
-def _born_energy(branches: _Branches, parents: int, groups: int) -> Floats:
-    """Sum the kinetic energy [MeV] of the fragments of one reaction."""
-    total = np.zeros((parents, groups))
+def _born_energy(
+    branches: _Branches,
+    names: tuple[str, ...],
+    size: NDArray[np.int64],
+    group_size: NDArray[np.int64],
+    groups: int,
+    length: float,
+    medium: Medium,
+) -> Floats:
+    """Sum the energy [MeV] of one reaction that is not lost: of all fragments, the local ones too."""
+    total = np.zeros((size.size, groups))
+    for index, name in enumerate(names):
+        energy = _group_energy(name, int(size[index]), int(group_size[index]), length, medium)
+        total[index, : energy.size] = local_energy(species_of(name), energy)
     for parent, number, energy in zip(branches.parent, branches.number, branches.energy, strict=True):
         total[parent, : energy.size] += number * energy
     return total
@@ -247,11 +260,15 @@ def _cells(
     path[0] = 0.5 * step
     energy = energy_at_range(name, middle, medium)
     end_energy = means[0]
+    survival = np.exp(-cross_section_scale * interaction_coefficient(name, energy, medium) * path)
+    weight = np.array([np.diff(mean, prepend=0.0) for mean in means])
+    # dose of slow target fragments, with the quality of the ion that hit: every response grows alike
+    weight *= 1.0 + (1.0 - survival) * local_energy(ion, energy) / weight[0]
     return Cells(
-        survival=np.exp(-cross_section_scale * interaction_coefficient(name, energy, medium) * path),
+        survival=survival,
         middle_energy=0.5 * (end_energy + np.concatenate([[0.0], end_energy[:-1]])),
         end_energy=end_energy,
-        weight=np.array([np.diff(mean, prepend=0.0) for mean in means]),
+        weight=weight,
         power=scattering_power(ion, energy, max(entrance, highest), medium),
     )
 

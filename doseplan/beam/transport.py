@@ -97,9 +97,9 @@ def transport(
 
     Notes
     -----
-    Fragments whose energy is deposited where they are born by target nuclei are left out (1 to 2 % of the
-    plateau dose, high LET), as are neutrons and gammas. In other materials than water a reaction makes the
-    fragments that it makes in water.
+    Slow fragments of target nuclei leave their energy where they are born (1 to 2 % of the plateau dose of
+    carbon), counted with the LET of the ion that hit, though their own is higher; neutrons and gammas are
+    left out. In other materials than water a reaction makes the fragments that it makes in water.
     """
     line = line or BeamLine()
     medium = medium_of(material, i_value_ev)

@@ -27,9 +27,9 @@ MACHINES = (  # ion, MeV/u, R80 [mm], full width at half maximum [mm], depth dos
     ("1H", 221.61, 316.31, 29.4, (4.795, 5.08, 5.439, 6.355, 8.455)),
 )
 LIGHT = (
-    "protons and helium have less dose in the plateau: target fragments, which stop where they are born, are "
-    "left out (3 % for protons of 230 MeV), and too few secondary protons are counted. Carbon is what this "
-    "program is for; protons and helium are there for comparison."
+    "protons and helium have less dose in the plateau: too few secondary protons are counted, as the numbers "
+    "of fragments of light ions are rough. Carbon is what this program is for; protons and helium are there for "
+    "comparison."
 )
 
 
@@ -54,7 +54,7 @@ def test_plateau_and_tail(compare, curves, row):
             value,
             tolerance=tolerance,
             unit="MeV cm2/g",
-            why="nuclear models differ by 3 %, and target fragments, 1 to 2 % for carbon, are left out",
+            why="nuclear models differ by 3 %; energy of target fragments is known to a factor of two, 1 %",
             **known,
         )
     if ion == "12C":
