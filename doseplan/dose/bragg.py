@@ -28,8 +28,8 @@ PHYSICS_ASSUMPTIONS = (
     "projectile 195 MeV/c at 100 MeV/u; splits of secondary fragments into isotopes are assumed.",
     "Beam: charge-changing cross sections of the lower of two measured families (90 % of all reactions).",
     "Beam: target protons leave with 45 +- 15 % of the parent's energy per nucleon at 0.25 rad; slower "
-    "target fragments leave 6.5 % of a proton's energy (43 MeV a reaction of carbon) on the spot, with the LET "
-    "and RBE of the ion that hit; neutrons and gammas are left out.",
+    "target fragments leave 6.5 % of a proton's energy (43 MeV a reaction of carbon) on the spot, with the "
+    "LET and RBE of the ion that hit; neutrons and gammas are left out.",
     "Beam: Gottschalk's scattering power with pv/z.",
     "Beam: one Gaussian each for primary ions, heavy (Li to B) and light (H, He) fragments.",
 )

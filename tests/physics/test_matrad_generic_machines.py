@@ -28,8 +28,8 @@ MACHINES = (  # ion, MeV/u, R80 [mm], full width at half maximum [mm], depth dos
 )
 LIGHT = (
     "protons and helium have less dose in the plateau: too few secondary protons are counted, as the numbers "
-    "of fragments of light ions are rough. Carbon is what this program is for; protons and helium are there for "
-    "comparison."
+    "of fragments of light ions are rough. Carbon is what this program is for; protons and helium are there "
+    "for comparison."
 )
 
 
