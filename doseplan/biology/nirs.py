@@ -38,7 +38,7 @@ def rbe_attributes(fractions: int) -> dict[str, str | int]:
 
 
 def require_same_scale(a: Mapping[str, object], b: Mapping[str, object]) -> None:
-    """Refuse to compare RBE-weighted doses of different scale or fractions.
+    """Refuse to compare RBE-weighted doses of different scale, model or fractions.
 
     Parameters
     ----------
@@ -50,7 +50,7 @@ def require_same_scale(a: Mapping[str, object], b: Mapping[str, object]) -> None
     InputError
         An attribute is missing or differs.
     """
-    for name in ("scale", "fractions"):
+    for name in ("scale", "rbe_model", "fractions"):
         for attributes in (a, b):
             if name not in attributes:
                 raise InputError(f"{name}: expected on every RBE-weighted dose, got {sorted(attributes)}")

@@ -200,3 +200,9 @@ def test_senseless_input_is_refused(model):
         course_dose(model, [])
     with pytest.raises(InputError, match=r"rbe: expected 0\.1 <= rbe <= 10, got 0"):
         ConstantRbe(rbe=0.0)
+
+
+def test_tables_hold_their_ends_beyond_them():
+    ends, beyond = np.array([0.01, 1200.0]), np.array([1e-6, 1e5])
+    np.testing.assert_array_equal(z_star_factor("12C", beyond), z_star_factor("12C", ends))
+    np.testing.assert_array_equal(LemOne().linear_factor("4He", beyond), LemOne().linear_factor("4He", ends))
