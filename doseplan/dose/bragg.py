@@ -18,8 +18,8 @@ from doseplan.messages import Progress, silent
 
 Floats = NDArray[np.float64]
 
-SPECTRUM_POINTS = 401
-"""Points of the velocity spread of fragments in a spectrum."""
+CURVE_POINTS, SPECTRUM_POINTS = 121, 401
+"""Points of the velocity spread of fragments in a curve and in a spectrum."""
 
 PHYSICS_ASSUMPTIONS = (
     "Beam: below 8 MeV/u stopping after Lindhard and Scharff times 1.25, joined with Bethe's logarithm.",
@@ -102,6 +102,7 @@ def depth_dose(
         step_mm=step_mm,
         depth_mm=depth_mm,
         cross_section_scale=cross_section_scale,
+        spread_points=CURVE_POINTS,
     ).isel(energy=0)
     return named_curves(curves, ion, medium, line).assign_attrs(energy_mev_u=float(energy))
 
