@@ -8,6 +8,7 @@ import xarray as xr
 from doseplan.case import Case
 from doseplan.evaluation.cord_model import (
     NOT_VALIDATED,
+    OBSERVED,
     RADIOSURGERY_EQD2_GY,
     radiosurgery_share,
     schultheiss,
@@ -102,7 +103,8 @@ def _cord(arms: dict[str, Any], fractions: int) -> str:
             )
     said = (
         f"These numbers are not predictions: {NOT_VALIDATED}. In the rat's cord the RBE at high LET is well "
-        "above what LEM I says (docs/validation.md), so the LETd beside the dose matters."
+        "above what LEM I says (docs/validation.md), so the LETd beside the dose matters. Seen in patients "
+        f"after carbon ions to the spine: {OBSERVED}."
     )
     return f"{said}\n\n{_bullets(lines)}"
 
@@ -151,7 +153,8 @@ def _coldest(arms: dict[str, Any]) -> list[str]:
             lines.append(
                 f"{name}: coldest {cold['volume_cm3']:.2f} cm3 of the {title}: "
                 f"mean {cold['mean_gye']:.1f} GyE "
-                f"({cold['mean_absorbed_gy']:.1f} Gy, {cold['mean_let_d_kev_um']:.0f} keV/um), around x "
+                f"({cold['mean_lem1_gy_rbe']:.1f} Gy(RBE) LEM I, {cold['mean_absorbed_gy']:.1f} Gy, "
+                f"{cold['mean_let_d_kev_um']:.0f} keV/um), around x "
                 f"{cold['x_mm']:.0f}, y {cold['y_mm']:.0f}, z {cold['z_mm']:.0f} mm, on average "
                 f"{cold['mean_dura_distance_mm']:.1f} mm from the dura"
             )
