@@ -24,6 +24,12 @@ def eqd2(total: ArrayLike, *, fractions: int, alpha_beta: float) -> Array:
     alpha_beta
         [Gy] of the tissue; 2 or 0.87 are in use for the cord.
 
+    Raises
+    ------
+    InputError
+        A dose that is negative or not finite, fractions that are no whole number of at least 1, or an
+        alpha/beta that is not above 0.
+
     Notes
     -----
     n d (d + a/b) / (2 + a/b) for n fractions of d: Fowler, Br. J. Radiol. 62 (1989) 679,
@@ -34,7 +40,12 @@ def eqd2(total: ArrayLike, *, fractions: int, alpha_beta: float) -> Array:
 
 
 def bed(total: ArrayLike, *, fractions: int, alpha_beta: float) -> Array:
-    """Compute the biologically effective dose [Gy], n d (1 + d / (a/b)); arguments as for `eqd2`."""
+    """Compute the biologically effective dose [Gy]; arguments and errors as for `eqd2`.
+
+    Notes
+    -----
+    n d (1 + d / (a/b)) for n fractions of d: Fowler 1989, as for `eqd2`.
+    """
     _check(fractions, alpha_beta)
     dose = _checked("total", total)
     effective: Array = np.asarray(dose * (1.0 + dose / (fractions * alpha_beta)))
@@ -43,6 +54,13 @@ def bed(total: ArrayLike, *, fractions: int, alpha_beta: float) -> Array:
 
 def total_of_eqd2(equivalent: ArrayLike, *, fractions: int, alpha_beta: float) -> Array:
     """Compute the total dose [Gy] in equal fractions whose `eqd2` is given: its inverse.
+
+    Parameters
+    ----------
+    equivalent : any shape [Gy]
+        EQD2 over the whole course.
+    fractions, alpha_beta
+        As for `eqd2`, with the same errors.
 
     Notes
     -----
@@ -56,7 +74,7 @@ def total_of_eqd2(equivalent: ArrayLike, *, fractions: int, alpha_beta: float) -
 
 
 def _check(fractions: int, alpha_beta: float) -> None:
-    if not fractions >= 1 or fractions != int(fractions):
+    if not (np.isfinite(fractions) and fractions >= 1 and fractions == int(fractions)):
         raise InputError(f"fractions: expected a whole number of at least 1, got {fractions}")
     if not (np.isfinite(alpha_beta) and alpha_beta > 0.0):
         raise InputError(f"alpha_beta: expected more than 0 Gy, got {alpha_beta:g}")
@@ -64,7 +82,7 @@ def _check(fractions: int, alpha_beta: float) -> None:
 
 def _checked(name: str, stated: ArrayLike) -> Array:
     values = np.asarray(stated, dtype=np.float64)
-    if not (values >= 0.0).all():
-        wrong = values[~(values >= 0.0)].flat[0]
-        raise InputError(f"{name}: expected values of at least 0 Gy, got {wrong:g}")
+    wrong = ~(np.isfinite(values) & (values >= 0.0))
+    if wrong.any():
+        raise InputError(f"{name}: expected values of at least 0 Gy, got {values[wrong].flat[0]:g}")
     return values

@@ -4,6 +4,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import ArrayLike, NDArray
 
+from doseplan.evaluation.volume import volume_percent_at
 from doseplan.messages import InputError
 
 Array = NDArray[np.float64]
@@ -15,19 +16,22 @@ def let_volume_histogram(let_d: Array, volume: Array, *, levels: ArrayLike) -> A
     Parameters
     ----------
     let_d, volume : (sample,) [keV/um], [cm3]
+        Samples without dose have an LET of 0 and count as volume below every level.
     levels : (level,) [keV/um]
+
+    Returns
+    -------
+    (level,) [%]
 
     Raises
     ------
     InputError
-        No volume.
+        No volume, or values that are negative, not finite or not one for each sample.
     """
+    _check(let_d=let_d, volume=volume)
     _require_volume(volume)
     wanted = np.asarray(levels, dtype=np.float64)
-    order = np.argsort(let_d, kind="stable")
-    below = np.concatenate([[0.0], np.cumsum(volume[order])])
-    share = below[np.searchsorted(let_d[order], wanted, side="left")] / below[-1]
-    return np.asarray(100.0 * (1.0 - share))
+    return np.array([volume_percent_at(let_d, volume, float(level)) for level in wanted])
 
 
 def dose_let_histogram(
@@ -49,8 +53,9 @@ def dose_let_histogram(
     Raises
     ------
     InputError
-        No volume, or edges that do not rise.
+        No volume, edges that do not rise, or values as `let_volume_histogram` refuses them.
     """
+    _check(dose=dose, let_d=let_d, volume=volume)
     _require_volume(volume)
     edges = {
         "dose_edges": np.asarray(dose_edges, dtype=np.float64),
@@ -76,8 +81,35 @@ def dose_let_histogram(
 
 
 def volume_above(dose: Array, let_d: Array, volume: Array, *, dose_gy_rbe: float, let_kev_um: float) -> float:
-    """Compute the volume [cm3] that gets at least that dose at that LET or more."""
+    """Compute the volume [cm3] that gets at least that dose at that LET or more.
+
+    Parameters
+    ----------
+    dose, let_d, volume : (sample,) [Gy(RBE)], [keV/um], [cm3]
+    dose_gy_rbe, let_kev_um
+        [Gy(RBE)], [keV/um] both have to be reached.
+
+    Raises
+    ------
+    InputError
+        Thresholds or values that are negative or not finite.
+    """
+    _check(dose=dose, let_d=let_d, volume=volume)
+    for name, threshold in (("dose_gy_rbe", dose_gy_rbe), ("let_kev_um", let_kev_um)):
+        if not (np.isfinite(threshold) and threshold >= 0.0):
+            raise InputError(f"{name}: expected at least 0, got {threshold:g}")
     return float(volume[(dose >= dose_gy_rbe) & (let_d >= let_kev_um)].sum())
+
+
+def _check(**samples: Array) -> None:
+    """Refuse values that would be counted wrongly: NaN is below every level, a negative volume cancels."""
+    sizes = {name: values.shape for name, values in samples.items()}
+    if len(set(sizes.values())) != 1:
+        raise InputError(f"samples: expected as many values of each kind, got {sizes}")
+    for name, values in samples.items():
+        wrong = ~(np.isfinite(values) & (values >= 0.0))
+        if wrong.any():
+            raise InputError(f"{name}: expected finite values of at least 0, got {values[wrong][0]:g}")
 
 
 def _require_volume(volume: Array) -> None:

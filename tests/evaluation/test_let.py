@@ -28,6 +28,45 @@ def test_volume_above_needs_both():
     assert volume_above(DOSE, LET, VOLUME, dose_gy_rbe=48.5, let_kev_um=0.0) == 1.0
 
 
+def test_let_volume_histogram_is_the_one_of_a_sorted_count():
+    random = np.random.default_rng(5)
+    let_d, volume = random.uniform(0.0, 120.0, 500), random.uniform(0.0, 0.01, 500)
+    levels = np.linspace(0.0, 130.0, 40)
+    order = np.argsort(-let_d)
+    reached, above = -let_d[order], np.concatenate([[0.0], np.cumsum(volume[order])])
+    expected = 100.0 * above[np.searchsorted(reached, -levels, side="right")] / volume.sum()
+    # sums of 500 volumes in another order
+    found = let_volume_histogram(let_d, volume, levels=levels)
+    np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-12)
+    assert np.all(np.diff(found) <= 0.0)
+
+
+@pytest.mark.parametrize(
+    ("let_d", "volume", "message"),
+    [
+        ([np.nan, 1.0], [1.0, 1.0], "let_d: expected finite values of at least 0, got nan"),
+        ([-2.0, 1.0], [1.0, 1.0], "let_d: expected finite values of at least 0, got -2"),
+        ([2.0, 1.0], [3.0, -1.0], "volume: expected finite values of at least 0, got -1"),
+        ([2.0, 1.0], [3.0], "samples: expected as many values of each kind"),
+    ],
+)
+def test_values_that_would_be_miscounted_are_refused(let_d, volume, message):
+    let_d, volume, dose = np.array(let_d), np.array(volume), np.ones(2)
+    with pytest.raises(InputError, match=message):
+        let_volume_histogram(let_d, volume, levels=[1.0])
+    with pytest.raises(InputError, match=message):
+        dose_let_histogram(dose, let_d, volume, dose_edges=[0.0, 1.0], let_edges=[0.0, 1.0])
+    with pytest.raises(InputError, match=message):
+        volume_above(dose, let_d, volume, dose_gy_rbe=1.0, let_kev_um=1.0)
+
+
+def test_thresholds_below_zero_are_refused():
+    with pytest.raises(InputError, match="let_kev_um: expected at least 0, got -1"):
+        volume_above(DOSE, LET, VOLUME, dose_gy_rbe=45.0, let_kev_um=-1.0)
+    with pytest.raises(InputError, match="dose_gy_rbe: expected at least 0, got nan"):
+        volume_above(DOSE, LET, VOLUME, dose_gy_rbe=np.nan, let_kev_um=1.0)
+
+
 def test_senseless_input_is_refused():
     with pytest.raises(InputError, match="volume: expected samples with volume, got none"):
         let_volume_histogram(LET, 0.0 * VOLUME, levels=[1.0])
