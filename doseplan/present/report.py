@@ -46,7 +46,7 @@ def report_markdown(summary: dict[str, Any], tree: xr.DataTree, case: Case) -> s
         "## Verdicts\n\n" + _verdicts(arms),
         "## What separation brings\n\n" + _bullets([*improvements(summary), *_falls(arms, tree, case)]),
         f"## Doses\n\n{SCALES}\n\n{_doses(arms)}",
-        "## The cord in photon models\n\n" + _cord(arms, int(summary["fractions"])),
+        "## Cord: photon models (not validated for this scale)\n\n" + _cord(arms, int(summary["fractions"])),
         "## Where it is cold\n\n" + _bullets(_coldest(arms)),
         "## Geometry\n\n" + _geometry(arms, tree),
         "## Plan\n\n" + _bullets(_plans(tree)),
