@@ -4,6 +4,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import ArrayLike, NDArray
 
+from doseplan.evaluation.volume import cumulative_percent
 from doseplan.messages import InputError
 
 Array = NDArray[np.float64]
@@ -29,12 +30,7 @@ def let_volume_histogram(let_d: Array, volume: Array, *, levels: ArrayLike) -> A
     """
     _check(let_d=let_d, volume=volume)
     _require_volume(volume)
-    wanted = np.asarray(levels, dtype=np.float64)
-    # one running sum for all levels: sums of their own could rise by a rounding from one to the next
-    order = np.argsort(let_d, kind="stable")
-    below = np.concatenate([[0.0], np.cumsum(volume[order])])
-    share = below[np.searchsorted(let_d[order], wanted, side="left")] / below[-1]
-    return np.asarray(100.0 * (1.0 - share))
+    return cumulative_percent(let_d, volume, np.asarray(levels, dtype=np.float64))
 
 
 def dose_let_histogram(

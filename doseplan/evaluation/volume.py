@@ -88,7 +88,7 @@ def dose_volume_histogram(
     masks = {name: mask for name, mask in masks.items() if volume[mask].sum() > 0.0}
     highest = max((float(dose_rbe[mask].max()) for mask in masks.values()), default=0.0)
     levels: Array = bin_gy_rbe * np.arange(int(highest / bin_gy_rbe) + 2, dtype=np.float64)
-    curves = [_cumulative(dose_rbe[mask], volume[mask], levels) for mask in masks.values()]
+    curves = [cumulative_percent(dose_rbe[mask], volume[mask], levels) for mask in masks.values()]
     attributes = {name: dose["sample_dose_rbe"].attrs[name] for name in schema.RBE_ATTRIBUTES}
     data = {
         "dvh": schema.variable("dvh", np.reshape(curves, (len(masks), levels.size)), **attributes),
@@ -98,8 +98,11 @@ def dose_volume_histogram(
     return schema.check(xr.Dataset(data, coords={"structure": list(masks)}), *data)
 
 
-def _cumulative(dose: Array, volume: Array, levels: Array) -> Array:
-    """Compute the share [%] of the volume that gets at least each level."""
+def cumulative_percent(dose: Array, volume: Array, levels: Array) -> Array:
+    """Compute the share [%] of the volume whose dose, or any other value, is at least each level.
+
+    One running sum serves all levels, so that the share never rises by a rounding.
+    """
     order = np.argsort(dose, kind="stable")
     below = np.concatenate([[0.0], np.cumsum(volume[order])])
     share = below[np.searchsorted(dose[order], levels, side="left")] / below[-1]

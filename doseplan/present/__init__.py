@@ -10,6 +10,7 @@ from doseplan.present.beam_table import (
 from doseplan.present.bragg import bragg_curve, spectra_figure, spread_out_figure
 from doseplan.present.curves import axis_depth_dose, dose_volume_figure
 from doseplan.present.figures import save_figure, save_figures
+from doseplan.present.let_figure import let_figure
 from doseplan.present.report import report_markdown
 from doseplan.present.slices import dose_slices
 from doseplan.present.table import summary_table
@@ -21,6 +22,7 @@ __all__ = [
     "bragg_table",
     "dose_slices",
     "dose_volume_figure",
+    "let_figure",
     "report_markdown",
     "save_figure",
     "save_figures",

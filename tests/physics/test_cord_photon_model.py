@@ -11,7 +11,7 @@ from doseplan.evaluation.cord_model import NOT_VALIDATED
 from doseplan.messages import InputError
 
 
-@pytest.mark.parametrize(("total", "expected"), [(54.0, 0.9), (59.3, 5.0), (61.0, 8.2), (69.4, 50.0)])
+@pytest.mark.parametrize(("total", "expected"), [(54.0, 0.9), (61.0, 8.2)])
 def test_probability_in_two_gray_fractions(compare, total, expected):
     fractions = round(total / 2)
     # the dose per fraction is 2 Gy within a quarter of a fraction
