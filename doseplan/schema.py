@@ -10,7 +10,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import ArrayLike
 
-VERSION = 2
+VERSION = 3
 """Version of these declarations and of the layout of run folders; a run of another version is refused."""
 
 
@@ -57,6 +57,11 @@ VARIABLES = {
         VOXEL, "float32", "1", "volume fraction of the unoperated target: spots cover it"
     ),
     "distance_cord": _declare(VOXEL, "float32", "mm", "signed distance to the cord surface, negative inside"),
+    "region": _declare(VOXEL, "uint8", "1", "0 other, 1 bone before surgery, 2 spinal canal"),
+    "rsp_ct": _declare(
+        VOXEL, "float32", "1", "stopping power ratio that a CT with implants suggests without override"
+    ),
+    "level_index": _declare(("z",), "uint8", "1", "vertebral level of the slice, number in attribute levels"),
     "distance_dura": _declare(VOXEL, "float32", "mm", "signed distance to the outer dura, negative inside"),
     "distance_gtv": _declare(VOXEL, "float32", "mm", "signed distance to the gross tumour, negative inside"),
     "distance_target": _declare(VOXEL, "float32", "mm", "signed distance to the target, negative inside"),

@@ -2,5 +2,6 @@
 
 from doseplan.anatomy.phantom import build_phantom
 from doseplan.anatomy.samples import place_samples
+from doseplan.anatomy.staging import stage
 
-__all__ = ["build_phantom", "place_samples"]
+__all__ = ["build_phantom", "place_samples", "stage"]

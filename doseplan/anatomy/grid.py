@@ -6,12 +6,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from doseplan.anatomy.shapes import Array
-from doseplan.anatomy.surface import Box
 from doseplan.case.sense import extents_mm
 from doseplan.case.spec import Case
 
 Axes = tuple[Array, Array, Array]
 """Voxel centres along z, y, x [mm]."""
+
+Box = tuple[tuple[float, float], tuple[float, float], tuple[float, float]]
+"""Ends along z, y, x [mm]."""
 
 Slices = tuple[slice, slice, slice]
 

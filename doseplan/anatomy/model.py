@@ -1,30 +1,32 @@
 """Surfaces of one arm: sac, cord, tumour and target, before and after the surgeon's work."""
 
+import math
 from dataclasses import dataclass
 
-from doseplan.anatomy.grid import Axes, grid_box, voxel_axes
-from doseplan.anatomy.neural import cord, dura
+from doseplan.anatomy.grid import Axes, Box, grid_box, voxel_axes
+from doseplan.anatomy.neural import DURA_THICKNESS_MM, cord, dura
 from doseplan.anatomy.shapes import Array, Shape, common, union
 from doseplan.anatomy.spine import Placed, place_levels
-from doseplan.anatomy.surface import Box, Surface, distance, distance_shape, find_surface
+from doseplan.anatomy.surface import Surface, distance, distance_shape, find_surface
+from doseplan.anatomy.surgery import resected, separated
 from doseplan.anatomy.trunk import lungs, outline
 from doseplan.anatomy.tumour import tumour_box, tumour_mass
 from doseplan.case.spec import Case
 from doseplan.messages import InputError
 
-NEAR_MM = 25.0
+NEAR_MM = 12.0
 """Distances to cord, tumour and target are cut at this."""
 
 _BEYOND_MM = 5.0
 """Sac and cord go on beyond the ends of the grid."""
 
-_TOUCH_MM = 0.5
-"""A tumour further from the sac than this is not epidural."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Model:
-    """What the voxels of one arm are made from; `separation_mm` is None without surgery."""
+    """What the voxels of one arm are made from; `separation_mm` is None without surgery.
+
+    `residual` is None if surgery leaves no gross tumour.
+    """
 
     separation_mm: float | None
     axes: Axes
@@ -33,7 +35,7 @@ class Model:
     cord: Surface
     dura: Surface
     gross: Surface
-    residual: Surface
+    residual: Surface | None
     spot_target: Surface
     target: Surface
 
@@ -44,7 +46,7 @@ def model_arm(case: Case, *, separation_mm: float | None) -> Model:
     Raises
     ------
     InputError
-        The cord lies outside the grid, there is no tumour, it does not touch the sac, or surgery leaves none.
+        The cord lies outside the grid, there is no tumour, or surgery leaves no target.
     """
     axes = voxel_axes(case)
     limits = grid_box(axes, case.grid.voxel_mm)
@@ -72,9 +74,8 @@ def model_arm(case: Case, *, separation_mm: float | None) -> Model:
     box = tumour_box(case, levels)
     _check_tumour_box(case, box, limits)
     gross = _gross(case, levels, mass, box, limits, NEAR_MM if pressed else case.surgery.ctv_margin_mm + 3.0)
-    _check_touch(case, levels, gross)
     spots = _unoperated_target(case, levels, gross, limits, NEAR_MM if pressed else 3.0)
-    residual, target = _after(case, separation_mm, sac, gross, spots, limits)
+    residual, target = _after(case, levels, separation_mm, sac, gross, spots, limits)
     return Model(
         separation_mm=separation_mm,
         axes=axes,
@@ -122,35 +123,53 @@ def _unoperated_target(
 
 
 def _after(
-    case: Case, separation_mm: float | None, sac: Surface, gross: Surface, spots: Surface, limits: Box
-) -> tuple[Surface, Surface]:
-    """Residual tumour and target: nothing of either nearer to the decompressed dura than the separation.
+    case: Case,
+    levels: tuple[Placed, ...],
+    separation_mm: float | None,
+    sac: Surface,
+    gross: Surface,
+    spots: Surface,
+    limits: Box,
+) -> tuple[Surface | None, Surface]:
+    """Residual tumour and target: nothing of either in what the surgeon emptied.
 
     With `ctv_keeps_resected` the target keeps all of the unoperated target outside the decompressed dura.
     """
     if separation_mm is None:
         return gross, spots
     free = distance_shape(sac, offset_mm=separation_mm)
+    emptied = separated(case, free, separation_mm)
+    taken = resected(case, levels)
+
+    def remove(shape: Array, z: Array, y: Array, x: Array) -> Array:
+        """Cut the emptied region, and what lies inside the dura, out of a shape."""
+        left = common(shape, -emptied(z, y, x))
+        if case.surgery.separation_zones:
+            left = common(left, -free(z, y, x))
+        return left if taken is None else common(left, -taken(z, y, x))
 
     def left(z: Array, y: Array, x: Array) -> Array:
-        return common(gross.shape(z, y, x), separation_mm - free(z, y, x))
+        return remove(gross.shape(z, y, x), z, y, x)
 
-    residual = _left(find_surface(left, gross.box, limits, reach_mm=NEAR_MM), case, separation_mm)
-    margin = case.surgery.ctv_margin_mm
-    grown = distance_shape(residual, offset_mm=margin)
+    residual = find_surface(left, gross.box, limits, reach_mm=NEAR_MM)
 
     def kept(z: Array, y: Array, x: Array) -> Array:
         return common(spots.shape(z, y, x), -free(z, y, x))
 
+    if case.surgery.ctv_keeps_resected:
+        bed = find_surface(kept, spots.box, limits, reach_mm=NEAR_MM)
+        return residual, _left(bed, case, separation_mm)
+    whole = _left(residual, case, separation_mm)
+    margin = case.surgery.ctv_margin_mm
+    if margin == 0.0:
+        return whole, whole
+    grown = distance_shape(whole, offset_mm=margin)
+
     def treated(z: Array, y: Array, x: Array) -> Array:
-        near = common(grown(z, y, x) - margin, separation_mm - free(z, y, x))
+        near = remove(grown(z, y, x) - margin, z, y, x)
         return common(near, spots.shape(z, y, x))
 
-    if case.surgery.ctv_keeps_resected:
-        return residual, _left(find_surface(kept, spots.box, limits, reach_mm=NEAR_MM), case, separation_mm)
-    if margin == 0.0:
-        return residual, residual
-    return residual, _left(find_surface(treated, spots.box, limits, reach_mm=NEAR_MM), case, separation_mm)
+    return whole, _left(find_surface(treated, spots.box, limits, reach_mm=NEAR_MM), case, separation_mm)
 
 
 def _column_box(levels: tuple[Placed, ...], limits: Box) -> Box:
@@ -173,8 +192,8 @@ def _found(surface: Surface | None, case: Case, name: str) -> Surface:
 def _left(surface: Surface | None, case: Case, separation_mm: float) -> Surface:
     if surface is None:
         raise InputError(
-            f"{case.name}: surgery.separation_mm: expected tumour to be left, got none "
-            f"after {separation_mm:g} mm"
+            f"{case.name}: surgery.separation_mm: expected tumour to be left, got none after "
+            f"{separation_mm:g} mm; with ctv_keeps_resected = true the bed of the tumour is the target"
         )
     return surface
 
@@ -198,26 +217,19 @@ def _check_tumour_box(case: Case, box: Box, limits: Box) -> None:
             )
 
 
-def _check_touch(case: Case, levels: tuple[Placed, ...], gross: Surface) -> None:
-    sac = dura(case, levels, pressed=True)
-    nearest = float(sac(*gross.points.T).min())
-    if nearest > _TOUCH_MM:
-        raise InputError(
-            f"{case.name}: tumour: expected to touch the thecal sac, got a gap of {nearest:.1f} mm"
-        )
-
-
 def gaps_mm(model: Model) -> dict[str, float]:
-    """Measure the gaps [mm] between surfaces; the sac lies inside the dura by its thickness."""
-    tumour = float(distance(model.dura, model.residual.points).min())
+    """Measure the gaps [mm] between surfaces; the sac lies inside the dura by its thickness.
+
+    The target is measured to the PRV of the cord, here the cord itself. NaN if no gross tumour is left.
+    """
+    tumour = tumour_cord = math.nan
+    if model.residual is not None:
+        tumour = float(distance(model.dura, model.residual.points).min())
+        tumour_cord = float(distance(model.cord, model.residual.points).min())
     return {
         "tumour_dura": tumour,
         "tumour_sac": tumour + DURA_THICKNESS_MM,
-        "tumour_cord": float(distance(model.cord, model.residual.points).min()),
+        "tumour_cord": tumour_cord,
         "target_dura": float(distance(model.dura, model.target.points).min()),
         "target_cord": float(distance(model.cord, model.target.points).min()),
     }
-
-
-DURA_THICKNESS_MM = 0.31
-"""[mm] Hong 2011, Spine J 11:1121; not modelled as a tissue of its own."""

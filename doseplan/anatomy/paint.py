@@ -5,33 +5,48 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from doseplan.anatomy.grid import Axes, Slices, fraction, inside, mesh
+from doseplan.anatomy.grid import Axes, Box, Slices, fraction, inside, mesh
+from doseplan.anatomy.hardware import cement, implants
 from doseplan.anatomy.materials import Material, materials
 from doseplan.anatomy.model import Model
-from doseplan.anatomy.shapes import Array, common
-from doseplan.anatomy.spine import bone, canal, discs, foramina, posterior_elements, ribs
-from doseplan.anatomy.surface import Box
-from doseplan.anatomy.trunk import lungs, outline
-from doseplan.case.spec import Case
-
-TISSUES = (
-    "air",
-    "skin",
-    "fat",
-    "muscle",
-    "lung",
-    "disc",
-    "cortical_bone",
-    "spongiosa",
-    "epidural_fat",
-    "tumour",
-    "cavity",
-    "csf",
-    "cord",
+from doseplan.anatomy.neural import tip_mm
+from doseplan.anatomy.shapes import common
+from doseplan.anatomy.spine import (
+    arch_box,
+    body_box,
+    bone,
+    canal,
+    disc,
+    disc_box,
+    foramen,
+    joined,
+    rib,
+    rib_boxes,
 )
-"""Names of the codes of `tissue`, in the order of painting."""
+from doseplan.anatomy.surgery import opened, resected, separated
+from doseplan.anatomy.trunk import lungs, organs, outline
+from doseplan.case.disease_spec import IMPLANT_MATERIAL
+from doseplan.case.levels import region_of
+from doseplan.case.spec import Case
+from doseplan.case.tissues import TISSUES
 
-_MATERIAL_OF = {"disc": "cartilage", "epidural_fat": "fat"}
+_MATERIAL_OF = {
+    "disc": "cartilage",
+    "epidural_fat": "fat",
+    "aorta": "blood",
+    "kidney": "muscle",
+    "airway": "air",
+    "sclerotic_tumour": "sclerotic_bone",
+    "cauda_equina": "csf",
+    "cement": "bone_cement",
+}
+"""Tissues that are made of another row of data/materials.csv than that of their name."""
+
+_SPONGIOSA = {"neck": "spongiosa_cervical", "thorax": "spongiosa", "abdomen": "spongiosa_lumbar"}
+
+OTHER, BONE, CANAL = 0, 1, 2
+"""Codes of `region`: bone is that before surgery, whether the tumour destroyed it or not."""
+
 
 Fraction = NDArray[np.float32]
 
@@ -44,6 +59,7 @@ class Canvas:
     density: NDArray[np.float32]
     hu: NDArray[np.float32]
     tissue: NDArray[np.uint8]
+    region: NDArray[np.uint8]
     palette: dict[str, Material]
 
 
@@ -63,36 +79,78 @@ def paint_tissues(
     cord, sac, gross : (z, y, x)
         Volume fractions of cord, sac and of the tumour before surgery.
     """
-    canvas = _blank(case, model.axes)
-    _paint_trunk(canvas, case, model.axes)
-    _paint_spine(canvas, case, model)
+    canvas = _trunk(case, model)
+    _paint_organs(canvas, case, model)
+    whole_bone = _paint_spine(canvas, case, model)
     voxel = case.grid.voxel_mm
-    whole = (slice(None), slice(None), slice(None))
+    part = inside(model.axes, model.gross.box)
+    mass = gross[part]
     if model.separation_mm is None:
-        part = inside(model.axes, model.gross.box)
-        _paint(canvas, part, fraction(model.mass(*mesh(model.axes, part)), voxel), "tumour")
-    else:
-        _paint(canvas, whole, gross, "tumour")
-        near = fraction(distance_dura - model.separation_mm, voxel)
-        _replace(canvas, gross * near, "tumour", "cavity")
+        mass = fraction(model.mass(*thin_mesh(model.axes, part)), voxel)
+    _paint(canvas, part, mass, "tumour")
+    if case.tumour.bone == "sclerotic":
+        _replace(canvas, part, mass * _at(whole_bone, part, model), "tumour", "sclerotic_tumour")
+    if model.separation_mm is not None:
+        _paint_surgery(canvas, case, model, distance_dura, gross, whole_bone)
     column = inside(model.axes, model.dura.box)
     _paint(canvas, column, sac[column], "csf")
-    _cover(canvas, column, cord[column], sac[column], "cord")
+    tip = column[0].start + int(np.searchsorted(model.axes[0][column[0]], tip_mm(case, model.levels)))
+    upper = (slice(max(tip, column[0].start), column[0].stop), *column[1:])
+    _cover(canvas, upper, cord[upper], sac[upper], "cord")
+    lower = (slice(column[0].start, max(tip, column[0].start)), *column[1:])
+    np.copyto(canvas.tissue[lower], np.uint8(TISSUES.index("cauda_equina")), where=cord[lower] >= 0.5)
     return canvas
 
 
-def _blank(case: Case, axes: Axes) -> Canvas:
-    shape = (len(axes[0]), len(axes[1]), len(axes[2]))
-    palette = {name: materials()[_MATERIAL_OF.get(name, name)] for name in TISSUES if name != "cavity"}
-    palette["cavity"] = materials()[case.surgery.cavity_material]
-    air = palette["air"]
-    return Canvas(
-        rsp=np.full(shape, air.rsp, np.float32),
-        density=np.full(shape, air.density, np.float32),
-        hu=np.full(shape, air.hu, np.float32),
-        tissue=np.zeros(shape, np.uint8),
+def thin_mesh(axes: Axes, part: Slices) -> Axes:
+    """Axes of a part of the grid in single precision, which is enough to paint (1e-5 mm)."""
+    z, y, x = (axis.astype(np.float32) for axis in mesh(axes, part))
+    return z, y, x
+
+
+def _trunk(case: Case, model: Model) -> Canvas:
+    """Air, skin, fat and muscle, which are the same at every height, and lungs."""
+    axes, voxel = model.axes, case.grid.voxel_mm
+    palette = _palette(case)
+    flat = Canvas(
+        **{
+            key: np.full((1, len(axes[1]), len(axes[2])), getattr(palette["air"], key), np.float32)
+            for key in ("rsp", "density", "hu")
+        },
+        tissue=np.zeros((1, len(axes[1]), len(axes[2])), np.uint8),
+        region=np.zeros((1, 1, 1), np.uint8),
         palette=palette,
     )
+    trunk = case.anatomy.trunk
+    whole = (slice(None), slice(None), slice(None))
+    skin = outline(case, axes[1][None, :, None], axes[2][None, None, :])
+    for depth, name in ((0.0, "skin"), (trunk.skin.mm, "fat"), (trunk.skin.mm + trunk.fat.mm, "muscle")):
+        _paint(flat, whole, fraction(skin + depth, voxel), name)
+    height = len(axes[0])
+    arrays = {
+        key: np.repeat(getattr(flat, key), height, axis=0) for key in ("rsp", "density", "hu", "tissue")
+    }
+    canvas = Canvas(**arrays, region=np.zeros(arrays["tissue"].shape, np.uint8), palette=palette)
+    if trunk.lung_reach is not None:
+        low = trunk.height.mm / 2 - trunk.lung_reach.mm - 3.0
+        part = inside(axes, ((low, np.inf), (-np.inf, np.inf), (-np.inf, np.inf)))
+        _paint(canvas, part, fraction(lungs(case, *thin_mesh(axes, part)), voxel), "lung")
+    return canvas
+
+
+def _palette(case: Case) -> dict[str, Material]:
+    """Materials of the tissues: by name, by region, by what the surgeon put in, and as the case says."""
+    known = materials()
+    en_bloc = case.surgery.en_bloc
+    names = {name: _MATERIAL_OF.get(name, name) for name in TISSUES}
+    names |= {
+        "spongiosa": _SPONGIOSA[region_of(case.anatomy.origin_below)],
+        "cavity": case.surgery.cavity_material,
+        "replacement": (en_bloc and en_bloc.filled_with) or case.surgery.cavity_material,
+        "implant": IMPLANT_MATERIAL[case.hardware.material if case.hardware else "titanium"],
+        **case.material,
+    }
+    return {name: known[material] for name, material in names.items()}
 
 
 def _paint(canvas: Canvas, part: Slices, amount: NDArray[np.floating], name: str) -> None:
@@ -118,65 +176,100 @@ def _cover(canvas: Canvas, part: Slices, amount: Fraction, outer: Fraction, name
     np.copyto(canvas.tissue[part], np.uint8(TISSUES.index(name)), where=amount >= 0.5)
 
 
-def _replace(canvas: Canvas, amount: Fraction, old: str, new: str) -> None:
+def _replace(canvas: Canvas, part: Slices, amount: Fraction, old: str, new: str) -> None:
     """Exchange `amount` of one tissue for another."""
     before, after = canvas.palette[old], canvas.palette[new]
     for array, key in ((canvas.rsp, "rsp"), (canvas.density, "density"), (canvas.hu, "hu")):
-        array += amount * np.float32(getattr(after, key) - getattr(before, key))
-    np.copyto(canvas.tissue, np.uint8(TISSUES.index(new)), where=amount >= 0.5)
+        array[part] += amount * np.float32(getattr(after, key) - getattr(before, key))
+    np.copyto(canvas.tissue[part], np.uint8(TISSUES.index(new)), where=amount >= 0.5)
 
 
-def _paint_trunk(canvas: Canvas, case: Case, axes: Axes) -> None:
-    trunk, voxel = case.anatomy.trunk, case.grid.voxel_mm
-    whole = (slice(None), slice(None), slice(None))
-    _, y, x = mesh(axes, whole)
-    skin = outline(case, y, x)
-    for depth, name in ((0.0, "skin"), (trunk.skin.mm, "fat"), (trunk.skin.mm + trunk.fat.mm, "muscle")):
-        _paint(canvas, whole, np.broadcast_to(fraction(skin + depth, voxel), canvas.rsp.shape), name)
-    top = trunk.height.mm / 2
-    upper = inside(axes, ((top - trunk.lung_reach.mm - 3.0, np.inf), (-np.inf, np.inf), (-np.inf, np.inf)))
-    _paint(canvas, upper, fraction(lungs(case, *mesh(axes, upper)), voxel), "lung")
+def _paint_organs(canvas: Canvas, case: Case, model: Model) -> None:
+    """Aorta, kidneys, airway, and ribs in front of them."""
+    voxel = case.grid.voxel_mm
+    for name, shape, box in organs(case, model.levels):
+        part = inside(model.axes, box)
+        _paint(canvas, part, fraction(shape(*thin_mesh(model.axes, part)), voxel), name)
+    for box, placed in rib_boxes(model.levels):
+        part = inside(model.axes, box)
+        bone_of_rib = rib(placed, *thin_mesh(model.axes, part))
+        _paint(canvas, part, fraction(bone_of_rib, voxel), "cortical_bone")
+        _paint(canvas, part, fraction(bone_of_rib + case.anatomy.bone.arch_shell.mm, voxel), "spongiosa")
 
 
-def _paint_spine(canvas: Canvas, case: Case, model: Model) -> None:
-    """Ribs, discs, bones, the bed of the removed laminae, and the fat of canal and foramina."""
-    levels, voxel = model.levels, case.grid.voxel_mm
-    part = inside(model.axes, _rib_box(model))
-    z, y, x = mesh(model.axes, part)
-    rib = ribs(levels, z, y, x)
-    _paint(canvas, part, fraction(rib, voxel), "cortical_bone")
-    _paint(canvas, part, fraction(rib + case.anatomy.bone.arch_shell.mm, voxel), "spongiosa")
-    part = inside(model.axes, _spine_box(model))
-    z, y, x = mesh(model.axes, part)
-    _paint(canvas, part, fraction(discs(levels, z, y, x), voxel), "disc")
+def _paint_spine(canvas: Canvas, case: Case, model: Model) -> tuple[Slices, Fraction]:
+    """Discs, bones, the bed of the removed laminae, and the fat of canal and foramina.
+
+    Returns
+    -------
+    part, whole : the part of the grid that holds the bones, and their volume fractions before surgery
+    """
+    levels, voxel, axes = model.levels, case.grid.voxel_mm, model.axes
+    for placed in levels:
+        part = inside(axes, disc_box(placed))
+        _paint(canvas, part, fraction(disc(placed, *thin_mesh(axes, part)), voxel), "disc")
+    part = inside(axes, joined(*(box(placed) for placed in levels for box in (body_box, arch_box))))
+    z, y, x = thin_mesh(axes, part)
     shells = (case.anatomy.bone.body_shell.mm, case.anatomy.bone.arch_shell.mm)
     whole, inner = bone(levels, shells, z, y, x)
-    if model.separation_mm is not None:
-        opened = laminectomy(case, model, z, y, x)
-        removed = common(posterior_elements(levels, z, y, x), opened)
-        _paint(canvas, part, fraction(removed, voxel), "cavity")
-        whole, inner = common(whole, -opened), common(inner, -opened)
+    hollow = canal(levels, z, y, x)
+    region = canvas.region[part]
+    region[whole < 0.0] = BONE
+    region[hollow < 0.0] = CANAL
+    before = fraction(whole, voxel)
+    removed = opened(case, levels) if model.separation_mm is not None else None
+    if removed is not None:
+        gone = removed(z, y, x)
+        _paint(canvas, part, fraction(common(common(whole, gone), 0.5 - y), voxel), "cavity")
+        whole, inner = common(whole, -gone), common(inner, -gone)
     _paint(canvas, part, fraction(whole, voxel), "cortical_bone")
     _paint(canvas, part, fraction(inner, voxel), "spongiosa")
-    _paint(canvas, part, fraction(foramina(levels, z, y, x), voxel), "epidural_fat")
-    _paint(canvas, part, fraction(canal(levels, z, y, x), voxel), "epidural_fat")
+    for placed in levels:
+        centre, reach = placed.lower + 1.0, placed.level.canal_width.mm / 2 + 20.0
+        near = inside(axes, ((centre - 12.0, centre + 12.0), (-10.0, 10.0), (-reach, reach)))
+        _paint(canvas, near, fraction(foramen(placed, *thin_mesh(axes, near)), voxel), "epidural_fat")
+    _paint(canvas, part, fraction(hollow, voxel), "epidural_fat")
+    return part, before
 
 
-def laminectomy(case: Case, model: Model, z: Array, y: Array, x: Array) -> Array:
-    """Region of the laminae and spinous processes that are removed on the way to the epidural tumour."""
-    reach = case.tumour.epidural_length_mm / 2 + 2.0
-    width = max(placed.level.canal_width.mm for placed in model.levels) / 2 + 1.0
-    low, high = case.tumour.centre_z_mm - reach, case.tumour.centre_z_mm + reach
-    return np.asarray(np.maximum(np.maximum(low - z, z - high), np.maximum(np.abs(x) - width, 0.5 - y)))
+def _paint_surgery(
+    canvas: Canvas,
+    case: Case,
+    model: Model,
+    distance_dura: NDArray[np.float32],
+    gross: Fraction,
+    whole_bone: tuple[Slices, Fraction],
+) -> None:
+    """Paint the cavity of the separation, what fills a piece taken en bloc, cement and implants."""
+    axes, voxel, separation = model.axes, case.grid.voxel_mm, model.separation_mm
+    assert separation is not None
+    part = inside(axes, model.gross.box)
+    emptied = separated(case, lambda *_: distance_dura[part], separation)(*thin_mesh(axes, part))
+    _replace(canvas, part, gross[part] * fraction(emptied, voxel), "tumour", "cavity")
+    taken = resected(case, model.levels)
+    if taken is not None:
+        near = inside(axes, joined(model.gross.box, _ends(axes, whole_bone[0])))
+        amount = fraction(taken(*thin_mesh(axes, near)), voxel)
+        solid = np.maximum(gross[near], _at(whole_bone, near, model))
+        _paint(canvas, near, amount * solid, "replacement")
+    filled = cement(case, model.levels)
+    if filled is not None:
+        near = inside(axes, filled[1])
+        _paint(canvas, near, fraction(filled[0](*thin_mesh(axes, near)), voxel), "cement")
+    metal = implants(case, model.levels)
+    if metal is not None:
+        near = inside(axes, metal[1])
+        _paint(canvas, near, fraction(metal[0](*thin_mesh(axes, near)), voxel), "implant")
 
 
-def _spine_box(model: Model) -> Box:
-    levels = [placed.level for placed in model.levels]
-    side = max(max(level.transverse_span.mm, level.endplate_width_lower.mm) for level in levels) / 2 + 3.0
-    back = max(level.canal_depth.mm / 2 + level.spinous_length.mm for level in levels) + 4.0
-    front = max(level.canal_depth.mm / 2 + level.endplate_depth_lower.mm for level in levels) + 3.0
-    return (-np.inf, np.inf), (-front, back), (-side, side)
+def _at(known: tuple[Slices, Fraction], part: Slices, model: Model) -> Fraction:
+    """Cut an array that is known in one part of the grid to another part; 0 elsewhere."""
+    out = np.zeros([len(axis) for axis in model.axes], np.float32)
+    out[known[0]] = known[1]
+    return out[part]
 
 
-def _rib_box(model: Model) -> Box:
-    return (-np.inf, np.inf), (-40.0, 30.0), (-130.0, 130.0)
+def _ends(axes: Axes, part: Slices) -> Box:
+    """Box of the voxel centres of a part of the grid."""
+    z, y, x = ((float(axis[cut][0]), float(axis[cut][-1])) for axis, cut in zip(axes, part, strict=True))
+    return z, y, x

@@ -7,10 +7,14 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from doseplan.anatomy.grid import Axes, fraction, inside
-from doseplan.anatomy.model import Model, gaps_mm, model_arm
-from doseplan.anatomy.paint import TISSUES, paint_tissues
+from doseplan.anatomy.hardware import as_on_ct, rsp_from_ct
+from doseplan.anatomy.model import NEAR_MM, Model, gaps_mm, model_arm
+from doseplan.anatomy.neural import tip_mm
+from doseplan.anatomy.paint import Canvas, paint_tissues
 from doseplan.anatomy.surface import Surface, distance
+from doseplan.anatomy.zones import level_ends
 from doseplan.case.spec import Case
+from doseplan.case.tissues import TISSUES
 from doseplan.messages import InputError
 from doseplan.schema import check, variable
 
@@ -31,10 +35,16 @@ def build_phantom(case: Case, *, separation_mm: float | None, arm: str | None = 
     Returns
     -------
     phantom : Dataset on (z, y, x)
-        rsp, density, hu, tissue; volume fractions cord, sac, gtv, target, spot_target;
-        distance_cord, distance_dura, distance_gtv, distance_target, cut at +-25 mm (dura: at least 10 mm
-        beyond the separation). Attributes: arm, separation_mm (NaN without surgery), volumes [cm3] and gaps
-        [mm] by name, target_reading, assumptions.
+        rsp, density, hu, tissue, region; volume fractions cord, sac, gtv, target, spot_target;
+        distance_cord, distance_dura, distance_gtv, distance_target, cut at +-12 mm (dura: at least 10 mm
+        beyond the separation); level_index over z; with implants rsp_ct, what a plan on the CT would use.
+        Attributes: arm, separation_mm (NaN without surgery), levels, volumes [cm3] and gaps [mm] by name,
+        target_reading, neural_structure, assumptions.
+
+    Raises
+    ------
+    InputError
+        Cord or tumour outside the grid, no tumour left by surgery, no room for cement.
     """
     if separation_mm is not None and not 0.0 <= separation_mm <= 30.0:
         raise InputError(f"{case.name}: separation_mm: expected 0 to 30 mm or none, got {separation_mm}")
@@ -49,7 +59,10 @@ def build_phantom(case: Case, *, separation_mm: float | None, arm: str | None = 
         for name, surface in surfaces.items()
     )
     gross = gtv if model.gross is model.residual else volume_fraction(model.gross, model.axes, voxel)
-    spot_target = volume_fraction(model.spot_target, model.axes, voxel)
+    shared = {id(model.gross): gross, id(model.target): target}
+    spot_target = shared.get(id(model.spot_target))
+    if spot_target is None:
+        spot_target = volume_fraction(model.spot_target, model.axes, voxel)
     fractions = {
         "cord": np.minimum(cord, sac),
         "sac": sac,
@@ -64,6 +77,9 @@ def build_phantom(case: Case, *, separation_mm: float | None, arm: str | None = 
         "density": variable("density", canvas.density),
         "hu": variable("hu", canvas.hu),
         "tissue": variable("tissue", canvas.tissue, **tissues),
+        "region": variable("region", canvas.region, flag_values=[0, 1, 2], flag_meanings="other bone canal"),
+        "level_index": variable("level_index", _level_index(model)),
+        **_on_ct(case, model, canvas),
         **{name: variable(name, values) for name, values in (*fractions.items(), *distances.items())},
     }
     coordinates = {name: variable(name, axis) for name, axis in zip("zyx", model.axes, strict=True)}
@@ -71,9 +87,31 @@ def build_phantom(case: Case, *, separation_mm: float | None, arm: str | None = 
     return check(xr.Dataset(data, coords=coordinates, attrs=attributes), *data)
 
 
-def _voxel_distance(surface: Surface, axes: Axes) -> NDArray[np.float32]:
-    """Distances of all voxel centres (z, y, x) to a surface."""
-    out = np.full([len(axis) for axis in axes], surface.reach_mm, np.float32)
+def _level_index(model: Model) -> NDArray[np.uint8]:
+    """Find the level of every slice, from the head; slices beyond the last level take its number."""
+    z = model.axes[0]
+    lower = [level_ends(placed, model.levels)[0] for placed in model.levels]
+    return np.minimum(sum((z < end).astype(np.uint8) for end in lower), len(lower) - 1).astype(np.uint8)
+
+
+def _on_ct(case: Case, model: Model, canvas: Canvas) -> dict[str, xr.Variable]:
+    """Put in what a CT makes of implants: the CT numbers shown, the ratios a plan would take from them."""
+    if case.hardware is None or model.separation_mm is None:
+        return {}
+    names = [TISSUES.index(name) for name in ("implant", "cement")]
+    foreign = np.isin(canvas.tissue, names).astype(np.float32)
+    metal = (canvas.tissue == TISSUES.index("implant")).astype(np.float32)
+    true = canvas.hu.copy()
+    canvas.hu[:] = as_on_ct(true, metal, model.axes, artefact=case.hardware.ct_artefact)
+    return {"rsp_ct": variable("rsp_ct", rsp_from_ct(canvas.rsp, true, canvas.hu, foreign))}
+
+
+def _voxel_distance(surface: Surface | None, axes: Axes) -> NDArray[np.float32]:
+    """Distances of all voxel centres (z, y, x) to a surface; its reach everywhere if there is none."""
+    reach = NEAR_MM if surface is None else surface.reach_mm
+    out = np.full([len(axis) for axis in axes], reach, np.float32)
+    if surface is None:
+        return out
     part = inside(axes, surface.box, surface.reach_mm)
     z, y, x = np.meshgrid(*(axis[cut] for axis, cut in zip(axes, part, strict=True)), indexing="ij")
     points = np.column_stack([z.ravel(), y.ravel(), x.ravel()])
@@ -82,7 +120,7 @@ def _voxel_distance(surface: Surface, axes: Axes) -> NDArray[np.float32]:
 
 
 def volume_fraction(
-    surface: Surface, axes: Axes, voxel_mm: float, away: NDArray[np.float32] | None = None
+    surface: Surface | None, axes: Axes, voxel_mm: float, away: NDArray[np.float32] | None = None
 ) -> NDArray[np.float32]:
     """Volume fractions of all voxels (z, y, x) inside a surface.
 
@@ -95,6 +133,8 @@ def volume_fraction(
         Distances of the voxel centres, if they are known.
     """
     out = np.zeros([len(axis) for axis in axes], np.float32)
+    if surface is None:
+        return out
     part = inside(axes, surface.box, voxel_mm)
     z, y, x = np.meshgrid(*(axis[cut] for axis, cut in zip(axes, part, strict=True)), indexing="ij")
     points = np.column_stack([z.ravel(), y.ravel(), x.ravel()])
@@ -123,8 +163,20 @@ def _attributes(
         "arm": arm or by_separation,
         "separation_mm": math.nan if separation is None else float(separation),
         "voxel_mm": case.grid.voxel_mm,
+        "levels": " ".join(placed.level.name for placed in model.levels),
+        "neural_structure": _neural_structure(case, model),
         **volumes,
         **{f"gap_{name}_mm": gap for name, gap in gaps_mm(model).items()},
         "target_reading": "keeps the resected region" if keeps else "residual tumour with margin",
         "assumptions": list(case.assumptions),
     }
+
+
+def _neural_structure(case: Case, model: Model) -> str:
+    """Name what `cord` stands for in the grid."""
+    tip, z = tip_mm(case, model.levels), model.axes[0]
+    if tip <= z[0]:
+        return "spinal cord"
+    return (
+        "cauda equina (thecal sac)" if tip >= z[-1] else "spinal cord and cauda equina (thecal sac below it)"
+    )

@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from scipy.ndimage import map_coordinates, spline_filter
 from scipy.spatial import cKDTree
 
+from doseplan.anatomy.grid import Box
 from doseplan.anatomy.shapes import Array, Shape
-from doseplan.anatomy.surface import Box, slope, surface_points
+from doseplan.anatomy.surface import slope, surface_points
 from doseplan.case.spec import Case
 from doseplan.messages import InputError
 from doseplan.schema import STRUCTURES, check, variable

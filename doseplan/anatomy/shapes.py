@@ -4,12 +4,12 @@ All functions take arrays that broadcast against each other and return the broad
 """
 
 from collections.abc import Callable
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-Array: TypeAlias = NDArray[np.float64]
+Array: TypeAlias = NDArray[np.floating[Any]]
 Shape: TypeAlias = Callable[[Array, Array, Array], Array]
 """Implicit function of z, y, x [mm]."""
 

@@ -7,8 +7,15 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.interpolate import PchipInterpolator
 
+from doseplan.anatomy.grid import Axes, Box, inside
 from doseplan.anatomy.shapes import Array, capsule, common, ellipse, slab, union, without
 from doseplan.case.anatomy_spec import Anatomy, Level
+
+NEUTRAL_HEIGHT_MM = 24.0
+"""[mm] body height at which processes and joints have the sizes below; others scale with it (assumed)."""
+
+FAR = 1e3
+"""[mm] value of shapes outside the box that they are computed in."""
 
 _BODY_POWER = 2.6
 """Super-ellipse of a vertebral body in the axial plane: flatter sides than an ellipse (assumed)."""
@@ -25,6 +32,26 @@ class Placed:
     middle: float
     upper: float
     lower: float
+
+    @property
+    def scale(self) -> float:
+        """Size of joints and processes relative to a body of `NEUTRAL_HEIGHT_MM`."""
+        return min((self.upper - self.lower) / NEUTRAL_HEIGHT_MM, 1.1)
+
+    @property
+    def pedicle_z(self) -> float:
+        """Height of the middle of the pedicles [mm]."""
+        return self.upper - 0.30 * (self.upper - self.lower) - 1.0 * self.scale
+
+    @property
+    def lamina_z(self) -> float:
+        """Height of the middle of the laminae [mm]."""
+        return self.middle - 5.0 * self.scale
+
+    @property
+    def pedicle_x(self) -> float:
+        """Distance of the middle of the pedicles from the midline [mm]."""
+        return self.level.canal_width.mm / 2 + self.level.pedicle_width.mm / 2 - 0.5
 
 
 def place_levels(anatomy: Anatomy) -> tuple[Placed, ...]:
@@ -56,28 +83,15 @@ def along_spine(levels: tuple[Placed, ...], name: str, z: Array) -> Array:
 
 def canal(levels: tuple[Placed, ...], z: Array, y: Array, x: Array) -> Array:
     """Spinal canal: an ellipse of the levels' depth and width, the middle on the z axis."""
-    depth, width = along_spine(levels, "canal_depth", z), along_spine(levels, "canal_width", z)
-    return ellipse(x, y, width / 2, depth / 2)
+    half = [along_spine(levels, name, z).astype(z.dtype) / 2 for name in ("canal_width", "canal_depth")]
+    return ellipse(x, y, half[0], half[1])
 
 
-def foramina(levels: tuple[Placed, ...], z: Array, y: Array, x: Array) -> Array:
-    """Intervertebral foramina of both sides, below each pedicle."""
-    shape = np.full(np.broadcast_shapes(z.shape, y.shape, x.shape), 1e3)
-    for placed in levels:
-        centre = placed.lower + 1.0
-        reach = placed.level.canal_width.mm / 2
-        shape = union(
-            shape,
-            capsule(
-                z,
-                y,
-                np.abs(x),
-                ((centre, 0.0, reach - 4.0), (centre, -1.0, reach + 9.0)),
-                4.5,
-                (1.5, 1.0, 1.0),
-            ),
-        )
-    return shape
+def foramen(placed: Placed, z: Array, y: Array, x: Array) -> Array:
+    """Intervertebral foramina of both sides below the pedicles of a level."""
+    centre, reach, size = placed.lower + 1.0, placed.level.canal_width.mm / 2, placed.scale
+    ends = ((centre, 0.0, reach - 4.0 * size), (centre, -1.0 * size, reach + 9.0 * size))
+    return capsule(z, y, np.abs(x), ends, 4.5 * size, (1.5, 1.0, 1.0))
 
 
 def body(placed: Placed, z: Array, y: Array, x: Array) -> Array:
@@ -103,27 +117,45 @@ def body(placed: Placed, z: Array, y: Array, x: Array) -> Array:
 
 
 def arch(placed: Placed, levels: tuple[Placed, ...], z: Array, y: Array, x: Array) -> Array:
-    """Pedicles, articular pillars, laminae, transverse and spinous processes, not yet cut by the canal."""
-    level = placed.level
+    """Pedicles, facets, laminae, transverse and spinous processes, not yet cut by the canal."""
+    level, size = placed.level, placed.scale
     side = np.abs(x)
     wall, back = level.canal_width.mm / 2, level.canal_depth.mm / 2
-    pedicle_z = placed.upper - 0.30 * (placed.upper - placed.lower) - 1.0
-    lamina_z = placed.middle - 5.0
-    pedicle_x = wall + level.pedicle_width.mm / 2 - 0.5
+    pedicle_z, lamina_z = placed.pedicle_z, placed.lamina_z
     pedicle = common(
-        ellipse(side - pedicle_x, z - pedicle_z, level.pedicle_width.mm / 2, level.pedicle_height.mm / 2),
-        slab(y, -back - 8.0, back - 1.0),
+        ellipse(
+            side - placed.pedicle_x, z - pedicle_z, level.pedicle_width.mm / 2, level.pedicle_height.mm / 2
+        ),
+        slab(y, -back - 8.0 * size, back - 1.0),
         2.0,
     )
+    edge = min(level.endplate_width_upper.mm, level.endplate_width_lower.mm) / 2 - 1.0
+    if edge < placed.pedicle_x:  # a body narrower than the canal: the pedicle runs outwards from its corner
+        root = (pedicle_z, -back, edge), (pedicle_z, 0.0, placed.pedicle_x)
+        tall = (level.pedicle_height.mm / level.pedicle_width.mm, 1.0, 1.0)
+        pedicle = union(pedicle, capsule(z, y, side, root, level.pedicle_width.mm / 2, tall), 2.0)
     shape = union(pedicle, _lamina(placed, levels, lamina_z, z, y, x), 2.0)
-    pillar = ((pedicle_z + 8.0, back - 0.5, wall + 4.5), (lamina_z - 12.0, back + 1.5, wall + 2.0))
-    shape = union(shape, capsule(z, y, side, pillar, 4.0), 2.0)
-    tip = level.transverse_span.mm / 2 - 4.0
-    process = ((pedicle_z - 1.0, back, wall + 3.0), (pedicle_z + 1.0, back + 8.0, tip))
-    shape = union(shape, capsule(z, y, side, process, 4.0, (1.3, 1.0, 1.0)), 2.0)
+    shape = union(shape, facets(placed, z, y, x), 2.0)
+    tip = level.transverse_span.mm / 2 - 4.0 * size
+    process = (
+        (pedicle_z - 1.0 * size, back, wall + 3.0 * size),
+        (pedicle_z + 1.0 * size, back + 8.0 * size, tip),
+    )
+    shape = union(shape, capsule(z, y, side, process, 4.0 * size, (1.3, 1.0, 1.0)), 2.0)
     end = back + level.spinous_length.mm - 3.0
-    spinous = ((lamina_z, back + 3.0, 0.0), (lamina_z - 9.0, end, 0.0))
-    return union(shape, capsule(z, y, x, spinous, 3.0, (2.6, 1.0, 1.0)), 2.0)
+    spinous = ((lamina_z, back + 3.0, 0.0), (lamina_z - 9.0 * size, end, 0.0))
+    return union(shape, capsule(z, y, x, spinous, 3.0, (2.6 * size + 0.1, 1.0, 1.0)), 2.0)
+
+
+def facets(placed: Placed, z: Array, y: Array, x: Array) -> Array:
+    """Articular pillars of both sides, from the upper to the lower facet."""
+    size = placed.scale
+    wall, back = placed.level.canal_width.mm / 2, placed.level.canal_depth.mm / 2
+    pillar = (
+        (placed.pedicle_z + 8.0 * size, back - 0.5, wall + 4.5 * size),
+        (placed.lamina_z - 12.0 * size, back + 1.5 * size, wall + 2.0 * size),
+    )
+    return capsule(z, y, np.abs(x), pillar, 4.0 * size)
 
 
 def _lamina(placed: Placed, levels: tuple[Placed, ...], middle: float, z: Array, y: Array, x: Array) -> Array:
@@ -136,22 +168,40 @@ def _lamina(placed: Placed, levels: tuple[Placed, ...], middle: float, z: Array,
     return common(common(ring, -(y - 1.0)), height, 1.5)
 
 
-def ribs(levels: tuple[Placed, ...], z: Array, y: Array, x: Array) -> Array:
-    """Ribs of both sides: chains of rods from the corner of the body backwards, outwards and down."""
-    shape = np.full(np.broadcast_shapes(z.shape, y.shape, x.shape), 1e3)
+def rib_boxes(levels: tuple[Placed, ...]) -> list[tuple[Box, Placed]]:
+    """Give the box of the ribs of each level that has any."""
+    found = []
     for placed in levels:
-        if placed.level.rib_length is None:
-            continue
-        points = _rib_line(placed, placed.level.rib_length.mm)
-        for start, end in itertools.pairwise(points):
-            shape = union(shape, capsule(z, y, np.abs(x), (start, end), 3.5, (1.6, 1.0, 1.0)), 1.0)
+        if placed.level.rib_length is not None:
+            points = np.array(_rib_line(placed, placed.level.rib_length.mm))
+            low, high = points.min(axis=0) - 8.0, points.max(axis=0) + 8.0
+            box = (
+                (float(low[0]), float(high[0])),
+                (float(low[1]), float(high[1])),
+                (-float(high[2]), float(high[2])),
+            )
+            found.append((box, placed))
+    return found
+
+
+def rib(placed: Placed, z: Array, y: Array, x: Array) -> Array:
+    """Ribs of both sides of a level: chains of rods from the head backwards, outwards and down."""
+    assert placed.level.rib_length is not None
+    shape = np.full(np.broadcast_shapes(z.shape, y.shape, x.shape), FAR, dtype=x.dtype)
+    side = np.abs(x)
+    for start, end in itertools.pairwise(_rib_line(placed, placed.level.rib_length.mm)):
+        shape = union(shape, capsule(z, y, side, (start, end), 3.5, (1.6, 1.0, 1.0)), 1.0)
     return shape
 
 
 def _rib_line(placed: Placed, length: float) -> list[tuple[float, float, float]]:
-    """Points (z, y, x) of a rib axis; the shape is assumed."""
+    """Points (z, y, x) of a rib axis; the shape is assumed.
+
+    The heads of T2 to T9 lie at the disc above, those of T1 and T10 to T12 on one body only.
+    """
+    shared = placed.level.name in {f"T{number}" for number in range(2, 10)}
     head = (
-        placed.upper - 5.0,
+        placed.upper - (0.0 if shared else 5.0),
         -placed.level.canal_depth.mm / 2 - 3.0,
         placed.level.endplate_width_upper.mm / 2 + 1.0,
     )
@@ -161,6 +211,7 @@ def _rib_line(placed: Placed, length: float) -> list[tuple[float, float, float]]
         (-6.0, 0.0, 20.0),
         (-8.0, -10.0, 18.0),
         (-9.0, -18.0, 14.0),
+        (-10.0, -25.0, 6.0),
     ]
     points, left = [head], length
     for step in steps:
@@ -174,38 +225,88 @@ def _rib_line(placed: Placed, length: float) -> list[tuple[float, float, float]]
     return points
 
 
-def discs(levels: tuple[Placed, ...], z: Array, y: Array, x: Array) -> Array:
-    """Intervertebral discs between the bodies, and the halves beyond the first and the last."""
-    shape = np.full(np.broadcast_shapes(z.shape, y.shape, x.shape), 1e3)
-    for placed in levels:
-        level = placed.level
-        width, depth = level.endplate_width_lower.mm, level.endplate_depth_lower.mm
-        back = -level.canal_depth.mm / 2 + 2.0
-        side = ellipse(x, y - (back - depth / 2), width / 2, depth / 2, _BODY_POWER)
-        shape = union(
-            shape, common(side, slab(z, placed.lower - level.disc_below.mm - 2.0, placed.lower + 2.0))
-        )
-    return shape
+def disc_box(placed: Placed) -> Box:
+    """Give the box of the disc below a level."""
+    level = placed.level
+    back = -level.canal_depth.mm / 2 + 2.0
+    width, depth = level.endplate_width_lower.mm / 2 + 1.0, level.endplate_depth_lower.mm + 1.0
+    return (
+        (placed.lower - level.disc_below.mm - 3.0, placed.lower + 3.0),
+        (back - depth, back + 1.0),
+        (-width, width),
+    )
+
+
+def disc(placed: Placed, z: Array, y: Array, x: Array) -> Array:
+    """Intervertebral disc below a level."""
+    level = placed.level
+    width, depth = level.endplate_width_lower.mm, level.endplate_depth_lower.mm
+    back = -level.canal_depth.mm / 2 + 2.0
+    side = ellipse(x, y - (back - depth / 2), width / 2, depth / 2, _BODY_POWER)
+    return common(side, slab(z, placed.lower - level.disc_below.mm - 2.0, placed.lower + 2.0))
+
+
+def body_box(placed: Placed) -> Box:
+    """Give the box of a vertebral body."""
+    level = placed.level
+    back = -level.canal_depth.mm / 2 + 2.0
+    width = max(level.endplate_width_upper.mm, level.endplate_width_lower.mm) / 2 + 2.0
+    depth = max(level.endplate_depth_upper.mm, level.endplate_depth_lower.mm) + 2.0
+    half = max(level.body_height_anterior.mm, level.body_height_posterior.mm) / 2 + 2.0
+    return (placed.middle - half, placed.middle + half), (back - depth, back + 2.0), (-width, width)
+
+
+def arch_box(placed: Placed) -> Box:
+    """Give the box of the posterior elements of a level."""
+    level, size = placed.level, placed.scale
+    back = level.canal_depth.mm / 2
+    side = max(level.transverse_span.mm / 2, placed.pedicle_x + level.pedicle_width.mm) + 4.0
+    low = min(
+        placed.lamina_z - level.lamina_height.mm / 2,
+        placed.lamina_z - 17.0 * size - 1.0,
+        placed.lamina_z - 9.0 * size - 3.0 * (2.6 * size + 0.1),
+    )
+    high = max(placed.pedicle_z + 12.0 * size, placed.lamina_z + level.lamina_height.mm / 2)
+    return (
+        (low - 3.0, high + 3.0),
+        (-back - 8.0 * size - 3.0, back + level.spinous_length.mm + 4.0),
+        (-side, side),
+    )
 
 
 def bone(
     levels: tuple[Placed, ...], shells: tuple[float, float], z: Array, y: Array, x: Array
 ) -> tuple[Array, Array]:
     """Whole bone and its spongiosa (inside `shells` of body and arch [mm]), cut by the canal."""
-    whole = np.full(np.broadcast_shapes(z.shape, y.shape, x.shape), 1e3)
-    inner = whole
-    hollow = canal(levels, z, y, x)
+    shape = np.broadcast_shapes(z.shape, y.shape, x.shape)
+    whole, inner = (np.full(shape, FAR, dtype=x.dtype) for _ in range(2))
+    axes = (z.ravel(), y.ravel(), x.ravel())
     for placed in levels:
-        front = body(placed, z, y, x)
-        rear = arch(placed, levels, z, y, x)
-        whole = union(whole, union(front, rear, 2.0))
-        inner = union(inner, union(front + shells[0], rear + shells[1], 2.0))
+        box = joined(body_box(placed), arch_box(placed))
+        part = inside(axes, box)
+        at = z[part[0]], y[:, part[1]], x[:, :, part[2]]
+        front, rear = body_and_arch(placed, levels, *at)
+        whole[part] = union(whole[part], union(front, rear, 2.0))
+        inner[part] = union(inner[part], union(front + shells[0], rear + shells[1], 2.0))
+    hollow = canal(levels, z, y, x)
     return without(whole, hollow), without(inner, hollow - shells[0])
 
 
-def posterior_elements(levels: tuple[Placed, ...], z: Array, y: Array, x: Array) -> Array:
-    """Arches of all levels without the bodies."""
-    shape = np.full(np.broadcast_shapes(z.shape, y.shape, x.shape), 1e3)
-    for placed in levels:
-        shape = union(shape, arch(placed, levels, z, y, x))
-    return shape
+def body_and_arch(
+    placed: Placed, levels: tuple[Placed, ...], z: Array, y: Array, x: Array
+) -> tuple[Array, Array]:
+    """Body and arch of a level on the axes of a grid, each computed in its own box only."""
+    axes: Axes = (z.ravel(), y.ravel(), x.ravel())
+    shape = np.broadcast_shapes(z.shape, y.shape, x.shape)
+    front, rear = (np.full(shape, FAR, dtype=x.dtype) for _ in range(2))
+    part = inside(axes, body_box(placed))
+    front[part] = body(placed, z[part[0]], y[:, part[1]], x[:, :, part[2]])
+    part = inside(axes, arch_box(placed))
+    rear[part] = arch(placed, levels, z[part[0]], y[:, part[1]], x[:, :, part[2]])
+    return front, rear
+
+
+def joined(*boxes: Box) -> Box:
+    """Give the smallest box around some boxes."""
+    z, y, x = ((min(box[axis][0] for box in boxes), max(box[axis][1] for box in boxes)) for axis in range(3))
+    return z, y, x

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
+from doseplan.anatomy.grid import Box
 from doseplan.anatomy.shapes import Array, Shape
 from doseplan.kernels.distance import nearest_points, surface_distance
 
@@ -21,9 +22,6 @@ REACH_MM = 40.0
 """Distances beyond this are cut to it."""
 
 _STEP_MM = 0.01
-
-Box = tuple[tuple[float, float], tuple[float, float], tuple[float, float]]
-"""Ends along z, y, x [mm]."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,7 +89,8 @@ def surface_points(shape: Shape, box: Box, *, splits: int = 3) -> tuple[Array, A
     A lattice of `LATTICE_MM` / `splits` is laid next to the surface and moved onto it along the gradient.
     """
     axes = [np.arange(np.floor(low), np.ceil(high) + LATTICE_MM / 2, LATTICE_MM) for low, high in box]
-    value = shape(axes[0][:, None, None], axes[1][None, :, None], axes[2][None, None, :])
+    single = [axis.astype(np.float32) for axis in axes]  # enough to find the nodes near the surface
+    value = shape(single[0][:, None, None], single[1][None, :, None], single[2][None, None, :])
     near = np.argwhere(np.abs(value) < 0.9 * LATTICE_MM)
     nodes = np.column_stack([axis[index] for axis, index in zip(axes, near.T, strict=True)])
     value, gradient = slope(shape, nodes)

@@ -1,7 +1,7 @@
 """The frozen dataclasses of an anatomy file: every dimension with its unit and its source."""
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field
 
@@ -43,7 +43,11 @@ class Part:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Level:
-    """One vertebra, the disc below it, and the sac and cord at its height."""
+    """One vertebra, the disc below it, and the sac and cord at its height.
+
+    A level without `cord_*` has none: the conus ends above it. `prone_shift` is how far the cord moves
+    forwards when the patient lies prone.
+    """
 
     __pydantic_config__ = STRICT
 
@@ -67,9 +71,18 @@ class Level:
     rib_length: Length | None = None
     sac_depth: Length
     sac_width: Length
-    cord_depth: Length
-    cord_width: Length
-    cord_area: Area
+    cord_depth: Length | None = None
+    cord_width: Length | None = None
+    cord_area: Area | None = None
+    csf_dorsal: Length | None = None
+    prone_shift: Length | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse half a cord."""
+        names = ("cord_depth", "cord_width", "cord_area", "csf_dorsal")
+        missing = [name for name in names if getattr(self, name) is None]
+        if missing and len(missing) < len(names):
+            raise ValueError(f"expected {', '.join(names)} together or none of them, got no {missing[0]}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,17 +96,23 @@ class Bone:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Canal:
-    """What lies between dura and cord."""
+class Conus:
+    """Where the cord ends: part of the body of a level below its upper end; the cauda equina lies below."""
 
     __pydantic_config__ = STRICT
 
-    csf_dorsal: Length
+    level: Annotated[str, Field(min_length=1)]
+    percent: Annotated[float, Field(ge=0.0, le=100.0)]
+    source: Source
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trunk:
-    """Cross-section of the body around the spine."""
+    """Cross-section of the body around the spine; an organ without its size is left out.
+
+    Lungs need `chest_wall`, `lung_reach` (how far their recess reaches below the upper end of the trunk),
+    `lung_from_midline` and `dome_height` (of the diaphragm above the recess).
+    """
 
     __pydantic_config__ = STRICT
 
@@ -103,9 +122,13 @@ class Trunk:
     skin_to_epidural: Length
     skin: Length
     fat: Length
-    chest_wall: Length
-    lung_reach: Length
-    lung_from_midline: Length
+    chest_wall: Length | None = None
+    lung_reach: Length | None = None
+    lung_from_midline: Length | None = None
+    dome_height: Length | None = None
+    aorta_diameter: Length | None = None
+    airway_diameter: Length | None = None
+    kidney_length: Length | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,7 +137,7 @@ class AnatomyCheck:
 
     __pydantic_config__ = STRICT
 
-    cord_cm3: Annotated[float, Field(gt=0.0)]
+    cord_cm3: Annotated[float, Field(ge=0.0)]
     sac_cm3: Annotated[float, Field(gt=0.0)]
     bone_cm3: Annotated[float, Field(gt=0.0)]
     lung_cm3: Annotated[float, Field(ge=0.0)]
@@ -123,7 +146,10 @@ class AnatomyCheck:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Anatomy:
-    """A run of vertebrae from head to feet; z = 0 in the middle of the disc below `origin_below`."""
+    """A run of vertebrae from head to feet; z = 0 in the middle of the disc below `origin_below`.
+
+    Posture moves the cord in the sac: prone, it lies further forward.
+    """
 
     __pydantic_config__ = STRICT
 
@@ -131,8 +157,9 @@ class Anatomy:
     origin_below: str
     level: Annotated[tuple[Level, ...], Field(min_length=1)]
     bone: Bone
-    canal: Canal
     trunk: Trunk
+    posture: Literal["supine", "prone"] = "supine"
+    conus: Conus | None = None
     check: AnatomyCheck | None = None
 
     def __post_init__(self) -> None:
@@ -155,7 +182,7 @@ def _check_nesting(level: Level) -> None:
         ("sac_width", level.sac_width, "canal_width", level.canal_width),
     )
     for inner_name, inner, outer_name, outer in chain:
-        if inner.mm >= outer.mm:
+        if inner is not None and inner.mm >= outer.mm:
             raise ValueError(
                 f"level {level.name}: expected {inner_name} < {outer_name}, "
                 f"got {inner.mm:g} >= {outer.mm:g} mm"

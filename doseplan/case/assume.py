@@ -17,7 +17,9 @@ def assumptions(case: Case) -> tuple[str, ...]:
 def _of_case(case: Case) -> list[str]:
     tumour, surgery = case.tumour, case.surgery
     sizes = ", ".join(
-        f"{field.name} {getattr(tumour, field.name):g}" for field in fields(tumour) if field.name != "side"
+        f"{field.name} {getattr(tumour, field.name):g}"
+        for field in fields(tumour)
+        if isinstance(getattr(tumour, field.name), float)
     )
     after = "keeps the resected region" if surgery.ctv_keeps_resected else "residual tumour only"
     lines = [
@@ -27,9 +29,39 @@ def _of_case(case: Case) -> list[str]:
         f"cavity filled with {surgery.cavity_material}; "
         "thickness of the dura (0.31 mm) counted as part of the sac",
         "CT numbers of tissues from clinical ranges (from memory)",
+        *_of_parts(case),
     ]
     if any((case.grid.x_mm, case.grid.y_mm, case.grid.z_mm)):
         lines.append("grid is a part of the trunk: tissue outside it is not in the way of a beam")
+    return lines
+
+
+def _of_parts(case: Case) -> list[str]:
+    """Sentences for parts that not every case has."""
+    lines = []
+    conus = case.anatomy.conus
+    if conus is not None:
+        lines.append(
+            f"the cord ends {conus.percent:g} % down the body of {conus.level} ({conus.source}); below, the "
+            "thecal sac stands for the cauda equina and takes the limits of the cord"
+        )
+    if case.anatomy.posture == "prone":
+        lines.append("prone: the cord lies further forward by prone_shift of each level, cut by the sac")
+    if case.tumour.cells:
+        lines.append(
+            "staging cells: 12 equal sectors around the middle of the canal; layer C is bone nearer to the "
+            f"canal than to its outer surface; layer A reaches {case.tumour.soft_tissue_mm:g} mm (assumed)"
+        )
+    if case.hardware is not None:
+        hardware = case.hardware
+        lines.append(
+            f"implants ({hardware.material}) of {hardware.screw_diameter_mm:g} x "
+            f"{hardware.screw_length_mm:g} mm, rods {hardware.rod_diameter_mm:g} mm, cement "
+            f"{hardware.cement_ml:g} ml if any: sizes and materials of typical products (from memory); screws "
+            "are solid cylinders"
+        )
+    if case.clinical is not None and case.clinical.dumbbell is not None:
+        lines.append("dumbbell score: the points of each feature are assumed, the cut-off of 3 is published")
     return lines
 
 
@@ -37,7 +69,7 @@ def _of_anatomy(case: Case) -> list[str]:
     anatomy = case.anatomy
     lines = []
     parts = [(level.name, level) for level in anatomy.level]
-    for name, part in (*parts, ("bone", anatomy.bone), ("canal", anatomy.canal), ("trunk", anatomy.trunk)):
+    for name, part in (*parts, ("bone", anatomy.bone), ("trunk", anatomy.trunk)):
         values = unsourced(part)
         if values:
             lines.append(f"{anatomy.name} {name}: " + ", ".join(values))

@@ -10,7 +10,8 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from doseplan.case.assume import assumptions
-from doseplan.case.complaints import complaints, nearest
+from doseplan.case.complaints import complaints, nearest, shown
+from doseplan.case.levels import expand_anatomy
 from doseplan.case.sense import sense
 from doseplan.case.spec import Case
 from doseplan.messages import InputError
@@ -19,7 +20,7 @@ _NOT_KEYS = ("assumptions", "case_toml", "anatomy_toml")
 
 
 def load_case(path: str | Path) -> Case:
-    """Read a case file and the anatomy file that it names (relative to the case file).
+    """Read a case file and the anatomy file that it names (relative to the case file), or states as a table.
 
     Raises
     ------
@@ -59,19 +60,28 @@ def parse_case(
     stated = {key: value for key, value in stated.items() if key not in _NOT_KEYS}
     stated.setdefault("name", Path(where).stem)
     lines, files = [], {}
-    if anatomy_text is not None and isinstance(stated.get("anatomy"), str):
-        stated["anatomy"] = _parse(anatomy_text, anatomy_where)
+    anatomy = stated.get("anatomy")
+    if anatomy_text is not None and isinstance(anatomy, str):
         files["anatomy"] = anatomy_where
-    elif "anatomy" in stated:
-        lines.append(f"{where}: anatomy: expected the path of an anatomy file, got {stated.pop('anatomy')!r}")
+        anatomy = _parse(anatomy_text, anatomy_where)
+    if isinstance(anatomy, dict):
+        stated["anatomy"], wrong = expand_anatomy(anatomy)
+        prefix = f"{anatomy_where}: " if "anatomy" in files else f"{where}: anatomy."
+        lines += [prefix + line for line in wrong]
+        if wrong:
+            raise InputError(*unknown, *lines)
     else:
-        lines.append(f"{where}: anatomy: expected the path of an anatomy file, got nothing")
+        got = "nothing" if "anatomy" not in stated else shown(stated.pop("anatomy"))
+        lines.append(f"{where}: anatomy: expected the path of an anatomy file or a table, got {got}")
     try:
         case: Case = TypeAdapter(Case).validate_json(json.dumps(stated, default=str))
     except ValidationError as error:
         found = complaints(error, Case, files, where=where)
-        raise InputError(*unknown, *lines, *(line for line in found if ": anatomy: " not in line)) from None
-    wrong = [*unknown, *lines, *sense(case, where=where, anatomy_where=anatomy_where)]
+        if lines:
+            found = [line for line in found if ": anatomy: " not in line]
+        raise InputError(*unknown, *lines, *found) from None
+    anatomy_place = anatomy_where if files else f"{where}: anatomy"
+    wrong = [*unknown, *lines, *sense(case, where=where, anatomy_where=anatomy_place)]
     if wrong:
         raise InputError(*wrong)
     return replace(case, assumptions=assumptions(case), case_toml=case_text, anatomy_toml=anatomy_text or "")

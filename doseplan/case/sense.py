@@ -6,6 +6,7 @@ from importlib import resources
 
 from doseplan.case.complaints import nearest
 from doseplan.case.spec import Case
+from doseplan.case.tissues import TISSUES
 
 BYTES_PER_VOXEL = 260
 """Three arms of 12 float32 variables and a byte, three dose variables each, and working arrays of one arm."""
@@ -22,6 +23,8 @@ def sense(case: Case, *, where: str, anatomy_where: str) -> list[str]:
         *_materials(case, where),
         *_scales(case, where),
         *_tumour(case, where, anatomy_where),
+        *_levels(case, where),
+        *_organs(case, anatomy_where),
     ]
 
 
@@ -80,11 +83,56 @@ def _absurd(case: Case, anatomy_where: str) -> list[str]:
 
 def _materials(case: Case, where: str) -> list[str]:
     known = material_names()
-    name = case.surgery.cavity_material
-    if name in known:
+    stated = {"surgery.cavity_material": case.surgery.cavity_material}
+    if case.surgery.en_bloc is not None and case.surgery.en_bloc.filled_with is not None:
+        stated["surgery.en_bloc.filled_with"] = case.surgery.en_bloc.filled_with
+    stated |= {f"material.{tissue}": name for tissue, name in case.material.items()}
+    lines = [
+        f"{where}: {key}: expected a known material, got '{name}'; {nearest(name, known)}"
+        for key, name in stated.items()
+        if name not in known
+    ]
+    lines += [
+        f"{where}: material.{tissue}: expected a tissue, got '{tissue}'; {nearest(tissue, TISSUES)}"
+        for tissue in case.material
+        if tissue not in TISSUES
+    ]
+    return lines
+
+
+def _levels(case: Case, where: str) -> list[str]:
+    """List levels that are named but not in the anatomy."""
+    names = [level.name for level in case.anatomy.level]
+    named: list[tuple[str, str]] = [
+        (f"tumour.cells[{index}].level", cells.level) for index, cells in enumerate(case.tumour.cells)
+    ]
+    if case.surgery.en_bloc is not None:
+        named += [
+            (f"surgery.en_bloc.levels[{index}]", name)
+            for index, name in enumerate(case.surgery.en_bloc.levels)
+        ]
+    if case.hardware is not None:
+        named += [
+            (f"hardware.screw_levels[{index}]", name) for index, name in enumerate(case.hardware.screw_levels)
+        ]
+        if case.hardware.cement_level is not None:
+            named.append(("hardware.cement_level", case.hardware.cement_level))
+    return [
+        f"{where}: {key}: expected a level of the anatomy ({', '.join(names)}), got '{name}'"
+        for key, name in named
+        if name not in names
+    ]
+
+
+def _organs(case: Case, anatomy_where: str) -> list[str]:
+    """Refuse lungs of which only a part is stated."""
+    trunk = case.anatomy.trunk
+    if trunk.lung_reach is None:
         return []
     return [
-        f"{where}: surgery.cavity_material: expected a known material, got '{name}'; {nearest(name, known)}"
+        f"{anatomy_where}: trunk.{name}: expected a length, as lung_reach is stated, got nothing"
+        for name in ("chest_wall", "lung_from_midline", "dome_height")
+        if getattr(trunk, name) is None
     ]
 
 

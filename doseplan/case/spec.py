@@ -1,14 +1,15 @@
 """The frozen dataclasses of a case: everything that a person states, with the unit in every name."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
 from pydantic import Field
 
 from doseplan.case.anatomy_spec import STRICT, Anatomy
+from doseplan.case.clinical_spec import Clinical
+from doseplan.case.disease_spec import Hardware, Surgery, Tumour
 
 Degrees = Annotated[float, Field(ge=0.0, lt=360.0)]
-Millimetres = Annotated[float, Field(gt=0.0, le=200.0)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,43 +21,6 @@ class Prescription:
     total_gy_rbe: Annotated[float, Field(gt=0.0, le=200.0)]
     fractions: Annotated[int, Field(ge=1, le=60)] = 16
     scale: Literal["NIRS"] = "NIRS"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tumour:
-    """An epidural mass wrapped around the sac, with a part in the bone and a part beside the spine.
-
-    `push_deg` is the direction, seen from the sac, that the mass pushes from: 0 from the front, 90 from the
-    stated side. The sac is narrowed along it by `compression_percent`.
-    """
-
-    __pydantic_config__ = STRICT
-
-    side: Literal["left", "right"]
-    centre_z_mm: Annotated[float, Field(ge=-200.0, le=200.0)] = 0.0
-    wrap_deg: Annotated[float, Field(ge=180.0, le=340.0)] = 270.0
-    push_deg: Annotated[float, Field(ge=0.0, le=90.0)] = 45.0
-    compression_percent: Annotated[float, Field(ge=0.0, le=60.0)] = 50.0
-    csf_left_mm: Annotated[float, Field(ge=0.2, le=5.0)] = 0.4
-    epidural_length_mm: Millimetres = 44.0
-    bone_diameter_mm: Millimetres = 26.0
-    bone_height_mm: Annotated[float, Field(ge=-100.0, le=100.0)] = -14.0
-    foramen_diameter_mm: Millimetres = 13.0
-    paraspinal_width_mm: Millimetres = 42.0
-    paraspinal_depth_mm: Millimetres = 38.0
-    paraspinal_length_mm: Millimetres = 54.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Surgery:
-    """What the surgeon does in the arm `separated`, and how the target is drawn afterwards."""
-
-    __pydantic_config__ = STRICT
-
-    separation_mm: Annotated[float, Field(ge=0.0, le=30.0)]
-    ctv_margin_mm: Annotated[float, Field(ge=0.0, le=20.0)] = 0.0
-    ctv_keeps_resected: bool = False
-    cavity_material: str = "csf"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,9 +127,10 @@ DEFAULT_GOALS = (Goal(min_percent=90.0), Goal(dose_percent=95.0, volume_percent=
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
-    """One case: anatomy, tumour, surgery, prescription, fields, limits and goals.
+    """One case: anatomy, tumour, surgery, hardware, prescription, fields, limits and goals.
 
-    The last three are not keys of the file: what was assumed, and the texts that the case was read from.
+    `material` gives tissues another row of data/materials.csv. The last three are not keys of the file: what
+    was assumed, and the texts that the case was read from.
     """
 
     __pydantic_config__ = STRICT
@@ -175,11 +140,14 @@ class Case:
     tumour: Tumour
     surgery: Surgery
     prescription: Prescription
+    hardware: Hardware | None = None
+    clinical: Clinical | None = None
     fields: Annotated[tuple[BeamField, ...], Field(min_length=1)] = DEFAULT_FIELDS
     delivery: Delivery = Delivery()
     grid: Grid = Grid()
     constraint: tuple[Constraint, ...] = DEFAULT_CONSTRAINTS
     goal: tuple[Goal, ...] = DEFAULT_GOALS
+    material: dict[str, str] = field(default_factory=dict)
     check: CaseCheck | None = None
     assumptions: tuple[str, ...] = ()
     case_toml: str = ""

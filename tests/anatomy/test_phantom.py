@@ -76,7 +76,8 @@ def test_sac_is_pressed_without_surgery_and_the_same_after_any(arms: Arms) -> No
 def test_dorsal_csf_is_the_published_one(arms: Arms, case: Case) -> None:
     middle = next(placed.middle for placed in place_levels(case.anatomy) if placed.level.name == "T11")
     sac, cord = sections(case, place_levels(case.anatomy), np.array([middle]), pressed=False)
-    assert float((sac.y + np.sqrt(sac.yy) - cord.y - np.sqrt(cord.yy))[0]) == pytest.approx(2.51, abs=1e-6)
+    dorsal = float((sac.y + np.sqrt(sac.yy) - cord.y - np.sqrt(cord.yy))[0])
+    assert dorsal == pytest.approx(2.51, abs=1e-4)  # tables along z have steps of 0.1 mm
 
 
 def test_tumour_is_large_and_wraps_at_least_half_of_the_sac(arms: Arms, case: Case) -> None:

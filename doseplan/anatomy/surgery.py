@@ -1,0 +1,78 @@
+"""What the surgeon takes away: tumour near the dura, posterior elements, pieces en bloc."""
+
+import numpy as np
+
+from doseplan.anatomy.shapes import Array, Shape, common, union
+from doseplan.anatomy.spine import Placed
+from doseplan.anatomy.zones import level_slab, placed_level, sectors
+from doseplan.case.disease_spec import RESECTIONS
+from doseplan.case.spec import Case
+
+BEYOND_MM = 2.0
+"""[mm] laminae are removed this far beyond the epidural tumour (assumed)."""
+
+
+def separated(case: Case, free: Shape, separation_mm: float) -> Shape:
+    """Region that is emptied: nearer to the decompressed dura than the separation, in the stated zones.
+
+    Parameters
+    ----------
+    free : distance to the decompressed dura
+    """
+    zones = case.surgery.separation_zones
+    wedge = sectors(zones) if zones else None
+
+    def shape(z: Array, y: Array, x: Array) -> Array:
+        near = free(z, y, x) - separation_mm
+        return near if wedge is None else common(near, wedge(z, y, x))
+
+    return shape
+
+
+def resected(case: Case, levels: tuple[Placed, ...]) -> Shape | None:
+    """Region that leaves en bloc: zones of levels; the dura and what lies in it stay."""
+    en_bloc = case.surgery.en_bloc
+    if en_bloc is None:
+        return None
+    wedge = sectors(RESECTIONS[en_bloc.resection])
+    chosen = [placed_level(levels, name) for name in en_bloc.levels]
+
+    def shape(z: Array, y: Array, x: Array) -> Array:
+        height = level_slab(chosen[0], levels, z)
+        for placed in chosen[1:]:
+            height = union(height, level_slab(placed, levels, z))
+        return common(height, wedge(z, y, x))
+
+    return shape
+
+
+def opened(case: Case, levels: tuple[Placed, ...]) -> Shape | None:
+    """Region of the posterior elements that are removed on the way to the epidural tumour.
+
+    Laminae and spinous processes between the pedicles, and facets beside them, on the stated sides.
+    """
+    surgery = case.surgery
+    if surgery.laminectomy == surgery.facetectomy == "none":
+        return None
+    reach = case.tumour.epidural_length_mm / 2 + BEYOND_MM
+    low, high = case.tumour.centre_z_mm - reach, case.tumour.centre_z_mm + reach
+    wall = max(placed.level.canal_width.mm for placed in levels) / 2 + 1.0
+    size = max(placed.scale for placed in levels)
+    laminae = _sides(surgery.laminectomy, 0.0 if surgery.laminectomy == "both" else -2.0, wall)
+    joints = _sides(surgery.facetectomy, wall - 2.0, wall + 10.0 * size)
+
+    def shape(z: Array, y: Array, x: Array) -> Array:
+        aside = np.full(np.shape(x), np.inf)
+        for start, end in (*laminae, *joints):
+            aside = union(aside, np.maximum(start - x, x - end))
+        return np.asarray(np.maximum(np.maximum(low - z, z - high), np.maximum(aside, 0.5 - y)))
+
+    return shape
+
+
+def _sides(side: str, inner: float, outer: float) -> list[tuple[float, float]]:
+    """Ranges of x between two distances from the midline, on the stated sides."""
+    if side == "both" and inner <= 0.0:
+        return [(-outer, outer)]
+    left, right = (inner, outer), (-outer, -inner)
+    return {"none": [], "left": [left], "right": [right], "both": [left, right]}[side]
