@@ -4,11 +4,15 @@ A stage builds its output with `dataset(...)` or ends with `check(...)`, so that
 in every room. RBE-weighted variables must also carry `rbe_model`, `scale` and `fractions`.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 import xarray as xr
 from numpy.typing import ArrayLike
+
+ARMS = ("none", "decompressed", "separated")
+"""Arms that every run has, in this order."""
 
 VERSION = 3
 """Version of these declarations and of the layout of run folders; a run of another version is refused."""
@@ -134,6 +138,16 @@ STRUCTURES = {"other": 0, "cord": 1, "target": 2}
 """Codes of `sample_structure`."""
 
 RBE_ATTRIBUTES = ("rbe_model", "scale", "fractions")
+
+
+def in_order(names: Iterable[str]) -> list[str]:
+    """Sort the names of arms: the three that every run has, then others of the separation by name.
+
+    Names that are no arm are left out.
+    """
+    known = set(names)
+    more = sorted(name for name in known if name.startswith(f"{ARMS[-1]}_"))
+    return [name for name in (*ARMS, *more) if name in known]
 
 
 def variable(name: str, data: ArrayLike, **attributes: object) -> xr.Variable:

@@ -217,19 +217,22 @@ def _check_tumour_box(case: Case, box: Box, limits: Box) -> None:
             )
 
 
-def gaps_mm(model: Model) -> dict[str, float]:
+def gaps_mm(model: Model, prv_margin_mm: float) -> dict[str, float]:
     """Measure the gaps [mm] between surfaces; the sac lies inside the dura by its thickness.
 
-    The target is measured to the PRV of the cord, here the cord itself. NaN if no gross tumour is left.
+    The PRV is the cord with a margin: the gap of the target to it is negative where they overlap. NaN if no
+    gross tumour is left.
     """
     tumour = tumour_cord = math.nan
     if model.residual is not None:
         tumour = float(distance(model.dura, model.residual.points).min())
         tumour_cord = float(distance(model.cord, model.residual.points).min())
+    target_cord = float(distance(model.cord, model.target.points).min())
     return {
         "tumour_dura": tumour,
         "tumour_sac": tumour + DURA_THICKNESS_MM,
         "tumour_cord": tumour_cord,
         "target_dura": float(distance(model.dura, model.target.points).min()),
-        "target_cord": float(distance(model.cord, model.target.points).min()),
+        "target_cord": target_cord,
+        "target_prv": target_cord - prv_margin_mm,
     }

@@ -166,7 +166,7 @@ def _attributes(
         "levels": " ".join(placed.level.name for placed in model.levels),
         "neural_structure": _neural_structure(case, model),
         **volumes,
-        **{f"gap_{name}_mm": gap for name, gap in gaps_mm(model).items()},
+        **{f"gap_{name}_mm": gap for name, gap in gaps_mm(model, case.prv_margin_mm).items()},
         "target_reading": "keeps the resected region" if keeps else "residual tumour with margin",
         "assumptions": list(case.assumptions),
     }

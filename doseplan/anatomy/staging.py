@@ -44,8 +44,8 @@ def stage(phantom: xr.Dataset, reference: xr.Dataset) -> dict[str, Any]:
     Returns
     -------
     staging : dict
-        `escc` with the measures that it follows from, `cells` (level, then layer, then zones), `zones`, `layers`,
-        `en_bloc` (resections whose zones hold all of the tumour, by name).
+        `escc` with the measures that it follows from, `cells` (level, then layer, then zones), `zones`,
+        `layers`, `en_bloc` (resections whose zones hold all of the tumour, by name).
     """
     volumes = cell_volumes(phantom)
     cells = _cells(phantom, volumes)
@@ -79,7 +79,7 @@ def cell_volumes(phantom: xr.Dataset) -> NDArray[np.float64]:
     cell = float(phantom.attrs["voxel_mm"]) ** 3 / 1000.0
     index = (level.astype(np.int64) * ZONES + (zone - 1)) * len(LAYERS) + layer
     counted = np.bincount(index.ravel(), weights=gtv[part].ravel().astype(np.float64), minlength=volumes.size)
-    return counted.reshape(volumes.shape) * cell
+    return np.asarray(counted.reshape(volumes.shape) * cell, dtype=np.float64)
 
 
 def _box(mask: Mask) -> tuple[slice, slice, slice] | None:
@@ -94,7 +94,7 @@ def _box(mask: Mask) -> tuple[slice, slice, slice] | None:
 
 
 def _layers(phantom: xr.Dataset, part: tuple[slice, slice, slice]) -> NDArray[np.int64]:
-    """Number the layer of the voxels of a part of the grid, by `LAYERS`."""
+    """Find the layer of the voxels of a part of the grid, numbered by `LAYERS`."""
     # distances to what lies outside the part need some of it
     wide = tuple(slice(max(cut.start - 20, 0), cut.stop + 20) for cut in part)
     back = tuple(slice(cut.start - w.start, cut.stop - w.start) for cut, w in zip(part, wide, strict=True))
@@ -111,14 +111,15 @@ def _layers(phantom: xr.Dataset, part: tuple[slice, slice, slice]) -> NDArray[np
 
 
 def _zones(phantom: xr.Dataset, part: tuple[slice, slice, slice]) -> NDArray[np.int64]:
-    """Number the zone of the voxels of a part of the grid, around the middle of the canal of each slice."""
+    """Find the zone of the voxels of a part of the grid, around the middle of the canal of each slice."""
     canal = phantom["region"].values[part[0]] == CANAL
     y, x = phantom["y"].values, phantom["x"].values
     count = np.maximum(canal.sum(axis=(1, 2)), 1)
     middle_y = (canal.sum(axis=2) @ y) / count
     middle_x = (canal.sum(axis=1) @ x) / count
     return zone_of(
-        x[part[2]][None, None, :] - middle_x[:, None, None], y[part[1]][None, :, None] - middle_y[:, None, None]
+        x[part[2]][None, None, :] - middle_x[:, None, None],
+        y[part[1]][None, :, None] - middle_y[:, None, None],
     ).astype(np.int64)
 
 
@@ -138,12 +139,14 @@ def eligible_resections(zones: list[int], layers: list[str]) -> dict[str, str]:
 
     Notes
     -----
-    Zones after Boriani 1997 (Spine 22:1036), numbered as here. A tumour in the epidural space leaves no margin
-    at the dura, one inside the dura rules them out.
+    Zones after Boriani 1997 (Spine 22:1036), numbered as here. A tumour in the epidural space leaves no
+    margin at the dura, one inside the dura rules them out.
     """
     if not zones or "E" in layers:
         return {}
-    margin = "marginal at best: the epidural space is involved" if "D" in layers else "margin of bone possible"
+    margin = (
+        "marginal at best: the epidural space is involved" if "D" in layers else "margin of bone possible"
+    )
     return {name: margin for name, taken in RESECTIONS.items() if set(zones) <= set(taken)}
 
 
@@ -225,9 +228,7 @@ def _cord_deformation(phantom: xr.Dataset, reference: xr.Dataset, upper: Mask) -
 
 def _fluid_towards_tumour(phantom: xr.Dataset, upper: Mask) -> float | None:
     """Thinnest fluid between cord and dura where the tumour lies behind the dura [mm]."""
-    cord, dura, tumour = (
-        phantom[f"distance_{name}"].values[upper] for name in ("cord", "dura", "gtv")
-    )
+    cord, dura, tumour = (phantom[f"distance_{name}"].values[upper] for name in ("cord", "dura", "gtv"))
     voxel = float(phantom.attrs["voxel_mm"])
     between = (dura < 0.0) & (cord > -voxel) & (tumour <= 1.0 - dura)
     if not between.any():

@@ -28,6 +28,7 @@ def _of_case(case: Case) -> list[str]:
         f"back at the dura; after surgery: {after}",
         f"cavity filled with {surgery.cavity_material}; "
         "thickness of the dura (0.31 mm) counted as part of the sac",
+        f"PRV of the cord: a margin of {case.prv_margin_mm:g} mm, for the reported gap only",
         "CT numbers of tissues from clinical ranges (from memory)",
         *_of_parts(case),
     ]
@@ -57,8 +58,8 @@ def _of_parts(case: Case) -> list[str]:
         lines.append(
             f"implants ({hardware.material}) of {hardware.screw_diameter_mm:g} x "
             f"{hardware.screw_length_mm:g} mm, rods {hardware.rod_diameter_mm:g} mm, cement "
-            f"{hardware.cement_ml:g} ml if any: sizes and materials of typical products (from memory); screws "
-            "are solid cylinders"
+            f"{hardware.cement_ml:g} ml if any: sizes and materials of typical products (from memory); "
+            "screws are solid cylinders"
         )
     if case.clinical is not None and case.clinical.dumbbell is not None:
         lines.append("dumbbell score: the points of each feature are assumed, the cut-off of 3 is published")

@@ -147,6 +147,7 @@ class Case:
     grid: Grid = Grid()
     constraint: tuple[Constraint, ...] = DEFAULT_CONSTRAINTS
     goal: tuple[Goal, ...] = DEFAULT_GOALS
+    prv_margin_mm: Annotated[float, Field(ge=0.0, le=10.0)] = 2.0
     material: dict[str, str] = field(default_factory=dict)
     check: CaseCheck | None = None
     assumptions: tuple[str, ...] = ()

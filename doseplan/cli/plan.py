@@ -56,8 +56,8 @@ def check(
     """Judge the finished dose of a run again; exit 3 when a hard limit is broken."""
     from doseplan.evaluation import evaluate
     from doseplan.exchange import read_run
-    from doseplan.exchange.runs import ARMS
     from doseplan.present import summary_table
+    from doseplan.schema import ARMS
 
     with progress() as report:
         summary = evaluate(read_run(run_folder, progress=report))
@@ -77,12 +77,14 @@ def _exit_on_limits(summary: dict[str, Any]) -> None:
 @contextmanager
 def _kept_when_stopped(folder: Path) -> Iterator[None]:
     """Say on Ctrl-C which arms are on disk, and that they need not be planned again."""
-    from doseplan.exchange.runs import ARMS, STAGES
+    from doseplan.exchange.runs import STAGES
+    from doseplan.schema import in_order
 
     try:
         yield
     except KeyboardInterrupt:
-        whole = [arm for arm in ARMS if all((folder / arm / f"{stage}.nc").exists() for stage in STAGES)]
+        there = in_order(path.name for path in folder.iterdir()) if folder.is_dir() else []
+        whole = [arm for arm in there if all((folder / arm / f"{stage}.nc").exists() for stage in STAGES)]
         if whole:
             say(f"kept in {folder}: {', '.join(whole)}; the same command goes on from there")
         else:

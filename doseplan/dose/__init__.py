@@ -4,6 +4,7 @@ from doseplan.dose.beam_data import beam_library
 from doseplan.dose.bragg import depth_dose, energy_spectra, sensitivities
 from doseplan.dose.depth import water_equivalent_depth
 from doseplan.dose.fields import place_fields
+from doseplan.dose.implants import implant_crossings
 from doseplan.dose.influence import dose_influence, transpose
 from doseplan.dose.point import point_dose
 from doseplan.dose.spots import place_spots
@@ -16,6 +17,7 @@ __all__ = [
     "dose_influence",
     "energy_spectra",
     "grid_dose",
+    "implant_crossings",
     "place_fields",
     "place_spots",
     "point_dose",

@@ -5,6 +5,7 @@ from doseplan.evaluation.cord_model import CordRisk, radiosurgery_share, schulth
 from doseplan.evaluation.fractionation import bed, eqd2, total_of_eqd2
 from doseplan.evaluation.let import dose_let_histogram, let_volume_histogram, volume_above
 from doseplan.evaluation.run import evaluate
+from doseplan.evaluation.staging import dumbbell_score, phantom_numbers, sins, staging
 from doseplan.evaluation.volume import dose_volume_histogram
 
 __all__ = [
@@ -12,12 +13,16 @@ __all__ = [
     "bed",
     "dose_let_histogram",
     "dose_volume_histogram",
+    "dumbbell_score",
     "eqd2",
     "evaluate",
     "evaluate_arm",
     "let_volume_histogram",
+    "phantom_numbers",
     "radiosurgery_share",
     "schultheiss",
+    "sins",
+    "staging",
     "total_of_eqd2",
     "volume_above",
 ]

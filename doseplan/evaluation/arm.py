@@ -259,5 +259,10 @@ def _geometry(phantom: xr.Dataset) -> Metrics:
     found = {str(name): value for name, value in phantom.attrs.items()}
     return {
         "volumes": {name: float(value) for name, value in found.items() if name.endswith("_cm3")},
-        "gaps": {name: float(value) for name, value in found.items() if name.startswith("gap_")},
+        "gaps": {
+            name: None if math.isnan(value) else float(value)
+            for name, value in found.items()
+            if name.startswith("gap_")
+        },
+        "structure": str(found.get("neural_structure", "spinal cord")),
     }

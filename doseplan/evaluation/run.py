@@ -5,13 +5,14 @@ from typing import Any
 
 import xarray as xr
 
+from doseplan import schema
 from doseplan.biology import require_same_scale
 from doseplan.case import parse_case
 from doseplan.case.spec import Case
+from doseplan.dose import implant_crossings
 from doseplan.evaluation.arm import evaluate_arm
+from doseplan.evaluation.staging import staging
 from doseplan.messages import InputError
-
-ARMS = ("none", "decompressed", "separated")
 
 
 def evaluate(tree: xr.DataTree, case: Case | None = None) -> dict[str, Any]:
@@ -20,7 +21,7 @@ def evaluate(tree: xr.DataTree, case: Case | None = None) -> dict[str, Any]:
     Parameters
     ----------
     tree
-        With a child for each arm (some of `none`, `decompressed`, `separated`), each with the nodes `anatomy`
+        With a child for each arm (`none`, `decompressed`, `separated`, ...), each with the nodes `anatomy`
         and `samples` (points and their final doses); attributes `case_toml`, `anatomy_toml`, and optionally
         `assumptions`, `versions` (JSON or plain) and `digest`.
     case
@@ -29,8 +30,8 @@ def evaluate(tree: xr.DataTree, case: Case | None = None) -> dict[str, Any]:
     Returns
     -------
     dict
-        `summary.json`: arms, case, scale, rbe_model, fractions, prescription_gye, assumptions, versions,
-        digest.
+        `summary.json`: arms, staging, case, scale, rbe_model, fractions, prescription_gye, assumptions,
+        versions, digest.
 
     Raises
     ------
@@ -38,9 +39,11 @@ def evaluate(tree: xr.DataTree, case: Case | None = None) -> dict[str, Any]:
         The tree is not a run, or a dose can't be judged; the line names arm and cause.
     """
     case = case or _case_of(tree)
-    names = [name for name in ARMS if name in tree.children]
+    names = schema.in_order(map(str, tree.children))
     if not names:
-        raise InputError(f"run: expected an arm of {', '.join(ARMS)}, got {sorted(tree.children) or 'none'}")
+        raise InputError(
+            f"run: expected an arm of {', '.join(schema.ARMS)}, got {sorted(tree.children) or 'none'}"
+        )
     doses = {name: _node(tree, name, "samples") for name in names}
     arms = {name: _arm(case, tree, name, doses[name]) for name in names}
     labels = [doses[name]["sample_dose_rbe"].attrs for name in names]
@@ -53,6 +56,7 @@ def evaluate(tree: xr.DataTree, case: Case | None = None) -> dict[str, Any]:
         "fractions": int(labels[0]["fractions"]),
         "prescription_gye": case.prescription.total_gy_rbe,
         "arms": arms,
+        "staging": staging(case, {name: _node(tree, name, "anatomy") for name in names}),
         "assumptions": _plain(tree.attrs.get("assumptions", list(case.assumptions))),
         "versions": _plain(tree.attrs.get("versions", {})),
         "digest": tree.attrs.get("digest"),
@@ -73,9 +77,20 @@ def _case_of(tree: xr.DataTree) -> Case:
 def _arm(case: Case, tree: xr.DataTree, name: str, samples: xr.Dataset) -> dict[str, Any]:
     phantom = _node(tree, name, "anatomy")
     try:
-        return evaluate_arm(case, phantom, samples, samples)
+        metrics = evaluate_arm(case, phantom, samples, samples)
+        return {**metrics, "implants": _implants(tree, name, phantom, samples)}
     except InputError as error:
         raise InputError(*(f"{name}: {line}" for line in error.lines)) from error
+
+
+def _implants(
+    tree: xr.DataTree, name: str, phantom: xr.Dataset, samples: xr.Dataset
+) -> list[dict[str, float]] | None:
+    """Say per field whether it crosses implants; None without implants or fields."""
+    if "rsp_ct" not in phantom or "spots" not in tree[name].children:
+        return None
+    target = samples["sample_structure"].values == schema.STRUCTURES["target"]
+    return implant_crossings(phantom, _node(tree, name, "spots"), samples["sample_position"].values[target])
 
 
 def _node(tree: xr.DataTree, arm: str, node: str) -> xr.Dataset:

@@ -16,7 +16,6 @@ from doseplan.messages import InputError, Progress, silent
 
 RUN_FILE = "run.json"
 STAGES = ("anatomy", "samples", "spots", "dose")
-ARMS = ("none", "decompressed", "separated")
 TEXTS = {"case_toml": "case.toml", "anatomy_toml": "anatomy.toml"}
 """Attributes of the tree that are files of their own, as the person wrote them."""
 _JSON_STARTS = tuple('[{"tfn')
@@ -68,8 +67,9 @@ def read_run(folder: str | Path, *, progress: Progress = silent) -> xr.DataTree:
     if attributes is None:
         raise InputError(f"{folder}: expected a run folder with {RUN_FILE}, got none")
     arms = {}
-    for number, arm in enumerate(ARMS):
-        progress(f"reading {arm}", number / len(ARMS))
+    names = schema.in_order(path.name for path in folder.iterdir() if path.is_dir())
+    for number, arm in enumerate(names):
+        progress(f"reading {arm}", number / len(names))
         arms[arm] = read_arm(folder, arm)
     found = {arm: stages for arm, stages in arms.items() if stages is not None}
     if not found:

@@ -11,6 +11,7 @@ from doseplan.present.bragg import bragg_curve, spectra_figure, spread_out_figur
 from doseplan.present.curves import axis_depth_dose, dose_volume_figure
 from doseplan.present.figures import save_figure, save_figures
 from doseplan.present.let_figure import let_figure
+from doseplan.present.phantom_views import phantom_table, phantom_views
 from doseplan.present.report import report_markdown
 from doseplan.present.slices import dose_slices
 from doseplan.present.table import summary_table
@@ -23,6 +24,8 @@ __all__ = [
     "dose_slices",
     "dose_volume_figure",
     "let_figure",
+    "phantom_table",
+    "phantom_views",
     "report_markdown",
     "save_figure",
     "save_figures",

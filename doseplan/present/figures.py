@@ -8,13 +8,20 @@ from matplotlib.figure import Figure
 from doseplan.case import Case
 from doseplan.present.curves import axis_depth_dose, dose_volume_figure
 from doseplan.present.let_figure import let_figure
+from doseplan.present.phantom_views import phantom_views
 from doseplan.present.slices import dose_slices
+from doseplan.present.style import node
+
+SHOWN = ("none", "separated")
+"""Arms whose voxel model is drawn."""
 
 
 def save_figures(tree: xr.DataTree, case: Case, folder: Path) -> list[Path]:
     """Draw all figures of a run as PNG files, the same bytes every time."""
     folder.mkdir(parents=True, exist_ok=True)
+    phantoms = {arm: node(tree, arm, "anatomy") for arm in tree.children if arm in SHOWN}
     drawn = {
+        "phantom.png": phantom_views(phantoms, case),
         "dose.png": dose_slices(tree, case),
         "dvh.png": dose_volume_figure(tree, case),
         "depth_dose.png": axis_depth_dose(tree, case),

@@ -1,6 +1,7 @@
 """The report of a run as Markdown."""
 
 from itertools import pairwise
+from math import isnan
 from typing import Any
 
 import xarray as xr
@@ -13,9 +14,11 @@ from doseplan.evaluation.cord_model import (
     radiosurgery_share,
     schultheiss,
 )
+from doseplan.present.staging_section import implant_section, staging_lines
 from doseplan.present.table import NOT_CLINICAL, goal_name, heading, improvements, rows
 
 FIGURES = (
+    ("phantom.png", "Voxel model before and after surgery, with WBB zones and levels"),
     ("dose.png", "GyE over CT through the coldest point of the target without surgery"),
     ("dvh.png", "Dose-volume histograms of cord, target and strip"),
     ("depth_dose.png", "Dose, LET and water-equivalent depth along the axis of each field"),
@@ -49,6 +52,8 @@ def report_markdown(summary: dict[str, Any], tree: xr.DataTree, case: Case) -> s
         "## Cord: photon models (not validated for this scale)\n\n" + _cord(arms, int(summary["fractions"])),
         "## Where it is cold\n\n" + _bullets(_coldest(arms)),
         "## Geometry\n\n" + _geometry(arms, tree),
+        "## Staging\n\n" + staging_lines(summary["staging"]),
+        *implant_section(arms),
         "## Plan\n\n" + _bullets(_plans(tree)),
         *(f"## {title}\n\n![{title}](figures/{name})" for name, title in FIGURES),
         f"## Assumptions\n\n{_bullets(summary['assumptions'])}",
@@ -174,11 +179,15 @@ def _geometry(arms: dict[str, Any], tree: xr.DataTree) -> str:
         ("gap_tumour_dura_mm", "gap tumour to dura", "mm"),
         ("gap_tumour_sac_mm", "gap tumour to thecal sac", "mm"),
         ("gap_tumour_cord_mm", "gap tumour to cord", "mm"),
-        ("gap_target_cord_mm", "gap target to cord (no PRV margin)", "mm"),
+        ("gap_target_cord_mm", "gap target to cord", "mm"),
+        ("gap_target_prv_mm", "gap target to PRV of the cord", "mm"),
     ):
-        lines.append(_row(f"{label} [{unit}]", *(f"{attrs[key]:.2f}" for attrs in phantoms.values())))
+        cells = [float(attrs[key]) for attrs in phantoms.values()]
+        texts = ["none left" if isnan(cell) else f"{cell:.2f}" for cell in cells]
+        lines.append(_row(f"{label} [{unit}]", *texts))
     reading = next(reversed(list(phantoms.values())))["target_reading"]
-    return "\n".join(lines) + f"\n\nTarget after surgery: {reading}."
+    structure = next(iter(phantoms.values()))["neural_structure"]
+    return "\n".join(lines) + f"\n\nTarget after surgery: {reading}. Called cord here: {structure}."
 
 
 def _plans(tree: xr.DataTree) -> list[str]:

@@ -8,7 +8,15 @@ from matplotlib.lines import Line2D
 from doseplan.case import Case
 from doseplan.present.table import NOT_CLINICAL
 
-ARM_LINES = {"none": (":", "#555555"), "decompressed": ("--", "#0072b2"), "separated": ("-", "#d55e00")}
+ARM_LINES = {
+    "none": (":", "#555555"),
+    "decompressed": ("--", "#0072b2"),
+    "separated": ("-", "#d55e00"),
+    "separated_no_implant": ("-.", "#009e73"),
+    "separated_titanium": ((0, (6, 1)), "#000000"),
+    "separated_cobalt_chrome": ((0, (4, 1, 1, 1)), "#cc79a7"),
+    "separated_cfr_peek": ((0, (2, 1)), "#56b4e9"),
+}
 """Line style and colour of each arm; colours of Okabe and Ito, told apart by the colour-blind."""
 
 LEVEL_LINES = (("-", "#000000"), ("--", "#000000"), ("-.", "#c00000"))

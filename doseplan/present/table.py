@@ -4,7 +4,6 @@ from typing import Any
 
 from rich.table import Table
 
-ARMS = ("none", "decompressed", "separated")
 NOT_CLINICAL = "Not for clinical use: research and education only."
 
 METRICS = (
@@ -25,7 +24,7 @@ CORD = (
 
 def summary_table(summary: dict[str, Any]) -> Table:
     """Set the arms side by side: GyE, with LEM I, absorbed dose and LET beside each, and every verdict."""
-    arms = {name: summary["arms"][name] for name in ARMS if name in summary["arms"]}
+    arms = summary["arms"]
     title = (
         f"{summary['case']}: {summary['prescription_gye']:g} GyE in {summary['fractions']} fractions "
         f"({summary['scale']} scale)"

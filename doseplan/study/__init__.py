@@ -1,5 +1,5 @@
 """The pipeline of one case, and studies over many."""
 
-from doseplan.study.pipeline import plan_case, run_attributes
+from doseplan.study.pipeline import build_phantoms, plan_case, run_attributes
 
-__all__ = ["plan_case", "run_attributes"]
+__all__ = ["build_phantoms", "plan_case", "run_attributes"]

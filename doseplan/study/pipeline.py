@@ -1,7 +1,8 @@
-"""The pipeline of one case, as the flow reads: three arms, one spot set."""
+"""The pipeline of one case, as the flow reads: its arms, one spot set."""
 
 import json
 import platform
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 
@@ -15,10 +16,10 @@ from doseplan.dose import beam_library, grid_dose, place_fields, place_spots, sa
 from doseplan.exchange import check_folder, open_run, read_arm, run_digest, write_arm, write_attributes
 from doseplan.messages import Progress, silent
 from doseplan.planning import optimise
+from doseplan.schema import ARMS
 
 Stages = dict[str, xr.Dataset]
 
-ARMS = ("none", "decompressed", "separated")
 STACK = ("doseplan", "numpy", "scipy", "numba", "xarray")
 
 
@@ -34,7 +35,8 @@ def plan_case(case: Case, *, out: str | Path | None = None, progress: Progress =
     Returns
     -------
     DataTree
-        Children `none`, `decompressed`, `separated`, each with `anatomy`, `samples`, `spots`, `dose`.
+        Children `none`, `decompressed`, `separated` (and one for each implant material that is compared),
+        each with `anatomy`, `samples`, `spots`, `dose`.
 
     Raises
     ------
@@ -44,12 +46,13 @@ def plan_case(case: Case, *, out: str | Path | None = None, progress: Progress =
     attributes = run_attributes(case)
     folder = None if out is None else Path(out)
     there = folder is not None and check_folder(folder, attributes)  # refuse a folder before any work
-    finished = _finished_arms(folder, progress) if folder is not None and there else {}
-    phantoms = _phantoms(case, [arm for arm in ARMS if arm not in finished], progress)
+    finished = _finished_arms(folder, list(arms_of(case)), progress) if folder is not None and there else {}
+    names = list(arms_of(case))
+    phantoms = build_phantoms(case, [arm for arm in names if arm not in finished], progress=progress)
     library = beam_library(progress=progress)
     arms: dict[str, Stages] = {}
     spots: xr.Dataset | None = None
-    for arm in ARMS:
+    for arm in names:
         if arm in finished:
             arms[arm] = finished[arm]
         else:
@@ -89,9 +92,36 @@ def plan_arm(
     }
 
 
-def arms_of(case: Case) -> dict[str, float | None]:
-    """Name the three arms and their separation [mm]; None is no surgery."""
-    return dict(zip(ARMS, (None, 0.0, case.surgery.separation_mm), strict=True))
+def arms_of(case: Case) -> dict[str, tuple[float | None, Case]]:
+    """Name the arms of a case, each with its separation [mm], None without surgery, and what it is built of.
+
+    The three arms of every case, and the separated one again for each implant material that is compared.
+    """
+    separations = (None, 0.0, case.surgery.separation_mm)
+    arms = {name: (separation, case) for name, separation in zip(ARMS, separations, strict=True)}
+    hardware = case.hardware
+    for material in hardware.compare if hardware is not None else ():
+        assert hardware is not None
+        if material == "none":
+            other, name = None, "no_implant"
+        else:
+            other, name = replace(hardware, material=material), material
+        arms[f"{ARMS[-1]}_{name}"] = (case.surgery.separation_mm, replace(case, hardware=other))
+    return arms
+
+
+def build_phantoms(
+    case: Case, names: list[str] | None = None, *, progress: Progress = silent
+) -> dict[str, xr.Dataset]:
+    """Build the phantoms of some arms (all if not named), so that a case that makes no sense fails early."""
+    arms = arms_of(case)
+    names = list(arms) if names is None else names
+    found = {}
+    for number, arm in enumerate(names):
+        progress(f"{arm}: voxels", number / len(names))
+        separation, built = arms[arm]
+        found[arm] = build_phantom(built, separation_mm=separation, arm=arm)
+    return found
 
 
 def run_attributes(case: Case) -> dict[str, object]:
@@ -107,23 +137,13 @@ def run_attributes(case: Case) -> dict[str, object]:
     return {**attributes, "digest": run_digest(attributes)}
 
 
-def _finished_arms(folder: Path, progress: Progress) -> dict[str, Stages]:
+def _finished_arms(folder: Path, names: list[str], progress: Progress) -> dict[str, Stages]:
     found: dict[str, Stages] = {}
-    for arm in ARMS:
+    for arm in names:
         progress(f"{arm}: reading what is finished", 0.0)
         stages = read_arm(folder, arm)
         if stages is not None:
             found[arm] = stages
-    return found
-
-
-def _phantoms(case: Case, arms: list[str], progress: Progress) -> dict[str, xr.Dataset]:
-    """Build all phantoms first, so that a case without, say, tumour left is refused before any planning."""
-    separations = arms_of(case)
-    found = {}
-    for number, arm in enumerate(arms):
-        progress(f"{arm}: voxels", number / len(arms))
-        found[arm] = build_phantom(case, separation_mm=separations[arm], arm=arm)
     return found
 
 

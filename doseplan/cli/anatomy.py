@@ -1,0 +1,48 @@
+"""The command on anatomies: phantom."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from doseplan.cli.tell import Json, answer, app, prepare_kernels, progress, say
+from doseplan.messages import InputError
+
+
+@app.command(epilog="Example: doseplan phantom t11_t12_mpnst --out phantom.png")
+def phantom(
+    case_file: Annotated[
+        str, typer.Argument(metavar="CASE.toml", help="A case file, or the name of a bundled case.")
+    ],
+    out: Annotated[Path | None, typer.Option(help="Picture, .png; default phantom_<case>.png.")] = None,
+    voxel_mm: Annotated[float | None, typer.Option(help="Voxel size instead of the case's, mm.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Draw the voxel model of a case before and after surgery, with volumes, gaps and staging."""
+    from dataclasses import replace
+
+    from doseplan.case import bundled_cases, load_case
+
+    case = load_case(bundled_cases().get(case_file, case_file))
+    if voxel_mm is not None:
+        if not 0.5 <= voxel_mm <= 5.0:
+            raise InputError(f"--voxel-mm: expected 0.5 <= voxel_mm <= 5, got {voxel_mm:g}")
+        case = replace(case, grid=replace(case.grid, voxel_mm=voxel_mm))
+    picture = out or Path(f"phantom_{case.name}.png")
+    if picture.suffix != ".png":
+        raise InputError(f"--out: expected a name that ends in .png, got {picture.name}")
+    if not picture.absolute().parent.is_dir():
+        raise InputError(f"--out: expected an existing folder, got {picture.parent}")
+    prepare_kernels()
+    from doseplan.evaluation import phantom_numbers
+    from doseplan.present import phantom_table, phantom_views, save_figure
+    from doseplan.study import build_phantoms
+
+    with progress() as report:
+        arms = build_phantoms(case, progress=report)
+        numbers = phantom_numbers(case, arms)
+        report("picture", 0.9)
+        shown = {name: arms[name] for name in ("none", "separated")}
+        save_figure(phantom_views(shown, case), picture)
+    answer(numbers, as_json, lambda console: console.print(phantom_table(numbers)))
+    say(f"Picture: {picture}")
