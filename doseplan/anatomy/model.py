@@ -7,7 +7,7 @@ from doseplan.anatomy.grid import Axes, Box, grid_box, voxel_axes
 from doseplan.anatomy.neural import DURA_THICKNESS_MM, cord, dura
 from doseplan.anatomy.shapes import Array, Shape, common, union
 from doseplan.anatomy.spine import Placed, place_levels
-from doseplan.anatomy.surface import Surface, distance, distance_shape, find_surface
+from doseplan.anatomy.surface import Surface, distance, distance_shape, find_surface, where
 from doseplan.anatomy.surgery import resected, separated
 from doseplan.anatomy.trunk import lungs, outline
 from doseplan.anatomy.tumour import tumour_box, tumour_mass
@@ -15,7 +15,13 @@ from doseplan.case.spec import Case
 from doseplan.messages import InputError
 
 NEAR_MM = 12.0
-"""Distances to cord, tumour and target are cut at this."""
+"""Distances to cord and dura are cut at this."""
+
+TUMOUR_NEAR_MM = 8.0
+"""Distances to tumour and target are cut at this."""
+
+_OUTSIDE_MM = 2.0
+"""What is cut out of a shape is not computed further outside it than this."""
 
 _BEYOND_MM = 5.0
 """Sac and cord go on beyond the ends of the grid."""
@@ -73,8 +79,8 @@ def model_arm(case: Case, *, separation_mm: float | None) -> Model:
     mass = tumour_mass(case, levels)
     box = tumour_box(case, levels)
     _check_tumour_box(case, box, limits)
-    gross = _gross(case, levels, mass, box, limits, NEAR_MM if pressed else case.surgery.ctv_margin_mm + 3.0)
-    spots = _unoperated_target(case, levels, gross, limits, NEAR_MM if pressed else 3.0)
+    gross = _gross(case, levels, mass, box, limits, TUMOUR_NEAR_MM if pressed else case.surgery.ctv_margin_mm + 3.0)
+    spots = _unoperated_target(case, levels, gross, limits, TUMOUR_NEAR_MM if pressed else 3.0)
     residual, target = _after(case, levels, separation_mm, sac, gross, spots, limits)
     return Model(
         separation_mm=separation_mm,
@@ -143,7 +149,8 @@ def _after(
 
     def remove(shape: Array, z: Array, y: Array, x: Array) -> Array:
         """Cut the emptied region, and what lies inside the dura, out of a shape."""
-        left = common(shape, -emptied(z, y, x))
+        left = where(shape < _OUTSIDE_MM, shape, lambda *at: -emptied(*at), z, y, x)
+        left = common(left, shape)
         if case.surgery.separation_zones:
             left = common(left, -free(z, y, x))
         return left if taken is None else common(left, -taken(z, y, x))
@@ -151,13 +158,13 @@ def _after(
     def left(z: Array, y: Array, x: Array) -> Array:
         return remove(gross.shape(z, y, x), z, y, x)
 
-    residual = find_surface(left, gross.box, limits, reach_mm=NEAR_MM)
+    residual = find_surface(left, gross.box, limits, reach_mm=TUMOUR_NEAR_MM)
 
     def kept(z: Array, y: Array, x: Array) -> Array:
         return common(spots.shape(z, y, x), -free(z, y, x))
 
     if case.surgery.ctv_keeps_resected:
-        bed = find_surface(kept, spots.box, limits, reach_mm=NEAR_MM)
+        bed = find_surface(kept, spots.box, limits, reach_mm=TUMOUR_NEAR_MM)
         return residual, _left(bed, case, separation_mm)
     whole = _left(residual, case, separation_mm)
     margin = case.surgery.ctv_margin_mm
@@ -166,10 +173,11 @@ def _after(
     grown = distance_shape(whole, offset_mm=margin)
 
     def treated(z: Array, y: Array, x: Array) -> Array:
-        near = remove(grown(z, y, x) - margin, z, y, x)
-        return common(near, spots.shape(z, y, x))
+        near = spots.shape(z, y, x)
+        near = common(near, where(near < _OUTSIDE_MM, near, lambda *at: grown(*at) - margin, z, y, x))
+        return remove(near, z, y, x)
 
-    return whole, _left(find_surface(treated, spots.box, limits, reach_mm=NEAR_MM), case, separation_mm)
+    return whole, _left(find_surface(treated, spots.box, limits, reach_mm=TUMOUR_NEAR_MM), case, separation_mm)
 
 
 def _column_box(levels: tuple[Placed, ...], limits: Box) -> Box:

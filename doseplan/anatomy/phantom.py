@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from doseplan.anatomy.grid import Axes, fraction, inside
 from doseplan.anatomy.hardware import as_on_ct, rsp_from_ct
-from doseplan.anatomy.model import NEAR_MM, Model, gaps_mm, model_arm
+from doseplan.anatomy.model import TUMOUR_NEAR_MM, Model, gaps_mm, model_arm
 from doseplan.anatomy.neural import tip_mm
 from doseplan.anatomy.paint import Canvas, paint_tissues
 from doseplan.anatomy.surface import Surface, distance
@@ -36,8 +36,8 @@ def build_phantom(case: Case, *, separation_mm: float | None, arm: str | None = 
     -------
     phantom : Dataset on (z, y, x)
         rsp, density, hu, tissue, region; volume fractions cord, sac, gtv, target, spot_target;
-        distance_cord, distance_dura, distance_gtv, distance_target, cut at +-12 mm (dura: at least 10 mm
-        beyond the separation); level_index over z; with implants rsp_ct, what a plan on the CT would use.
+        distance_cord, distance_dura, distance_gtv, distance_target, cut at +-12 mm (tumour and
+        target 8 mm, dura at least 10 mm beyond the separation); level_index over z; with implants rsp_ct, what a plan on the CT would use.
         Attributes: arm, separation_mm (NaN without surgery), levels, volumes [cm3] and gaps [mm] by name,
         target_reading, neural_structure, assumptions.
 
@@ -108,7 +108,7 @@ def _on_ct(case: Case, model: Model, canvas: Canvas) -> dict[str, xr.Variable]:
 
 def _voxel_distance(surface: Surface | None, axes: Axes) -> NDArray[np.float32]:
     """Distances of all voxel centres (z, y, x) to a surface; its reach everywhere if there is none."""
-    reach = NEAR_MM if surface is None else surface.reach_mm
+    reach = TUMOUR_NEAR_MM if surface is None else surface.reach_mm
     out = np.full([len(axis) for axis in axes], reach, np.float32)
     if surface is None:
         return out

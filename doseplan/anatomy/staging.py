@@ -67,8 +67,8 @@ def cell_volumes(phantom: xr.Dataset) -> NDArray[np.float64]:
     -------
     (level, zone, layer) [cm3]
     """
-    gtv = phantom["gtv"].values
-    part = _box(gtv > 0.0)
+    gtv = phantom["distance_gtv"].values < 0.0  # by centres: edges of zones and layers cut through voxels
+    part = _box(gtv)
     names = str(phantom.attrs["levels"]).split()
     volumes = np.zeros((len(names), ZONES, len(LAYERS)))
     if part is None:

@@ -134,18 +134,16 @@ def slope(shape: Shape, points: Array) -> tuple[Array, Array]:
     return value, gradient
 
 
-def distance(surface: Surface, points: Array, *, sign: Array | None = None) -> Array:
+def distance(surface: Surface, points: Array) -> Array:
     """Measure signed distances to a surface, negative inside, cut at +- its reach.
 
-    The sign is that of the shape, which is asked inside the box only.
+    Near edges, where the normals don't tell the sign, the shape is asked; outside the box all is outside.
 
     Parameters
     ----------
     points : (point, 3) [mm], (z, y, x)
-    sign : (point,)
-        Values of the shape at the points, if they are known.
     """
-    out = np.empty(len(points))
+    out, clear = np.empty(len(points)), np.empty(len(points), bool)
     surface_distance(
         np.ascontiguousarray(points, dtype=np.float64),
         surface.points,
@@ -155,16 +153,16 @@ def distance(surface: Surface, points: Array, *, sign: Array | None = None) -> A
         surface.origin,
         NODE_MM,
         surface.spacing_mm,
+        clear,
         out,
     )
-    np.minimum(out, surface.reach_mm, out=out)
-    if sign is not None:
-        return np.copysign(out, sign)
     inside = np.all(
         [(points[:, i] > surface.box[i][0]) & (points[:, i] < surface.box[i][1]) for i in range(3)], axis=0
     )
-    out[inside] = np.copysign(out[inside], surface.shape(*points[inside].T))
-    return out
+    asked = inside & ~clear
+    out[asked] = np.copysign(out[asked], surface.shape(*points[asked].T))
+    out[~inside] = np.abs(out[~inside])
+    return np.asarray(np.clip(out, -surface.reach_mm, surface.reach_mm))
 
 
 def distance_shape(surface: Surface, *, offset_mm: float) -> Shape:
@@ -176,9 +174,14 @@ def distance_shape(surface: Surface, *, offset_mm: float) -> Shape:
 
     def shape(z: Array, y: Array, x: Array) -> Array:
         value = np.array(surface.shape(z, y, x), dtype=np.float64)
-        near = np.abs(value) < far
-        points = np.column_stack([np.broadcast_to(axis, value.shape)[near] for axis in (z, y, x)])
-        value[near] = distance(surface, points, sign=value[near])
-        return value
+        return where(np.abs(value) < far, value, lambda *at: distance(surface, np.column_stack(at)), z, y, x)
 
     return shape
+
+
+def where(chosen: NDArray[np.bool_], otherwise: Array, shape: Shape, z: Array, y: Array, x: Array) -> Array:
+    """Evaluate a shape at the chosen points only; elsewhere another value stands."""
+    value = np.array(otherwise, dtype=np.float64)
+    at = [np.broadcast_to(axis, value.shape)[chosen] for axis in (z, y, x)]
+    value[chosen] = shape(*at)
+    return value

@@ -8,6 +8,9 @@ from doseplan.anatomy.zones import level_slab, placed_level, sectors
 from doseplan.case.disease_spec import RESECTIONS
 from doseplan.case.spec import Case
 
+KERF_MM = 0.5
+"""[mm] a piece taken en bloc takes this much beyond its zones and levels with it: the saw (assumed)."""
+
 BEYOND_MM = 2.0
 """[mm] laminae are removed this far beyond the epidural tumour (assumed)."""
 
@@ -41,7 +44,7 @@ def resected(case: Case, levels: tuple[Placed, ...]) -> Shape | None:
         height = level_slab(chosen[0], levels, z)
         for placed in chosen[1:]:
             height = union(height, level_slab(placed, levels, z))
-        return common(height, wedge(z, y, x))
+        return common(height, wedge(z, y, x)) - KERF_MM
 
     return shape
 

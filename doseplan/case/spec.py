@@ -109,12 +109,19 @@ class Goal:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CaseCheck:
-    """Volumes that the voxel model of the unoperated case must have."""
+    """What the voxel model of the case must have: volumes, and the staging before surgery.
+
+    `gtv_cm3`, `target_cm3` and `escc` hold without surgery, `residual_cm3` in the arm `separated`.
+    """
 
     __pydantic_config__ = STRICT
 
     gtv_cm3: Annotated[float, Field(gt=0.0)]
     target_cm3: Annotated[float, Field(gt=0.0)]
+    residual_cm3: Annotated[float, Field(ge=0.0)] | None = None
+    cord_cm3: Annotated[float, Field(ge=0.0)] | None = None
+    sac_cm3: Annotated[float, Field(gt=0.0)] | None = None
+    escc: Literal["0", "1a", "1b", "1c", "2", "3"] | None = None
 
 
 DEFAULT_FIELDS = (BeamField(gantry_deg=150.0), BeamField(gantry_deg=210.0))

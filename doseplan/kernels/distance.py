@@ -9,6 +9,12 @@ ALLOWANCE = 0.5
 """A search starts at each point at most this part of the node spacing further than the nearest start; further
 out it may be less, as a wrong start then costs less."""
 
+ALIKE = 0.8
+"""[1] points with normals of at least this product lie on one sheet of the surface."""
+
+CLEAR = 0.5
+"""[1] cosine of the largest angle between normal and position at which the normal tells the sign."""
+
 
 @njit(cache=True, error_model="numpy")
 def _offer(points, point, z, y, x, nearest, squared):
@@ -105,14 +111,35 @@ def _squared(points, point, pz, py, px):
     return dz * dz + dy * dy + dx * dx
 
 
-@njit(parallel=True, cache=True, error_model="numpy")
-def surface_distance(position, points, normals, neighbours, nearest, origin, spacing, tolerance, out):
-    """Measure the distance of positions to a surface.
+@njit(cache=True, error_model="numpy")
+def _same_sheet(points, normals, start, found, reach):
+    """Tell whether a walk from one point would end where that from another ended: near it, facing alike."""
+    if start < 0 or start == found:
+        return True
+    dz = points[start, 0] - points[found, 0]
+    dy = points[start, 1] - points[found, 1]
+    dx = points[start, 2] - points[found, 2]
+    if dz * dz + dy * dy + dx * dx > reach * reach:
+        return False
+    alike = (
+        normals[start, 0] * normals[found, 0]
+        + normals[start, 1] * normals[found, 1]
+        + normals[start, 2] * normals[found, 2]
+    )
+    return alike > ALIKE
 
-    The search starts at those points kept in the eight nodes around a position that are about as near as the
-    nearest of them, and walks on over the surface. The
+
+@njit(parallel=True, cache=True, error_model="numpy")
+def surface_distance(
+    position, points, normals, neighbours, nearest, origin, spacing, tolerance, clear, out
+):
+    """Measure the signed distance of positions to a surface, negative inside.
+
+    The search starts at the nearest of the points kept in the eight nodes around a position and walks on over
+    the surface; then at those of the others that are about as near and lie on another sheet. The
     distance to the tangent plane of the nearest point counts as long as the foot lies within `tolerance` of
-    the point; further out (beyond an edge) the distance to the point itself takes over.
+    the point; further out (beyond an edge) the distance to the point itself takes over. The sign is that along
+    the normal; it is clear where the position lies within `CLEAR` of the normal's direction.
 
     Parameters
     ----------
@@ -130,6 +157,8 @@ def surface_distance(position, points, normals, neighbours, nearest, origin, spa
         Spacing of the nodes.
     tolerance : float [mm]
         Spacing of the surface points.
+    clear : (position,) bool
+        Overwritten: whether the sign can be trusted; near edges it can't.
     out : (position,) float64 [mm]
         Overwritten; positions outside the lattice take the nodes nearest to them.
     """
@@ -139,29 +168,38 @@ def surface_distance(position, points, normals, neighbours, nearest, origin, spa
         z0 = min(max(math.floor((pz - origin[0]) / spacing), 0), nz - 1)
         y0 = min(max(math.floor((py - origin[1]) / spacing), 0), ny - 1)
         x0 = min(max(math.floor((px - origin[2]) / spacing), 0), nx - 1)
-        first = np.inf
-        for corner in range(8):
-            point = _kept(nearest, z0, y0, x0, corner)
-            if point >= 0:
-                first = min(first, _squared(points, point, pz, py, px))
-        nearby = math.sqrt(first)
-        limit = (nearby + ALLOWANCE * spacing * min(1.0, 2.0 * spacing / max(nearby, spacing))) ** 2
-        best = np.inf
         found = -1
+        best = np.inf
         for corner in range(8):
             point = _kept(nearest, z0, y0, x0, corner)
-            if point < 0 or point == found or _squared(points, point, pz, py, px) > limit:
-                continue
-            point, squared = _walk(points, neighbours, point, pz, py, px)
-            if squared < best:
-                best = squared
-                found = point
+            if point >= 0 and point != found:
+                squared = _squared(points, point, pz, py, px)
+                if squared < best:
+                    best = squared
+                    found = point
+        if found >= 0:
+            found, best = _walk(points, neighbours, found, pz, py, px)
+            nearby = math.sqrt(best)
+            limit = (nearby + ALLOWANCE * spacing * min(1.0, 2.0 * spacing / max(nearby, spacing))) ** 2
+            for corner in range(8):
+                start = _kept(nearest, z0, y0, x0, corner)
+                if _same_sheet(points, normals, start, found, spacing):
+                    continue
+                if _squared(points, start, pz, py, px) > limit:
+                    continue
+                point, squared = _walk(points, neighbours, start, pz, py, px)
+                if squared < best:
+                    best = squared
+                    found = point
         if found < 0:
             out[row] = np.inf
+            clear[row] = True
             continue
         along = (
             (pz - points[found, 0]) * normals[found, 0]
             + (py - points[found, 1]) * normals[found, 1]
             + (px - points[found, 2]) * normals[found, 2]
         )
-        out[row] = max(abs(along), math.sqrt(max(best - tolerance * tolerance, 0.0)))
+        away = max(abs(along), math.sqrt(max(best - tolerance * tolerance, 0.0)))
+        out[row] = math.copysign(away, along)
+        clear[row] = abs(along) >= CLEAR * away

@@ -55,8 +55,8 @@ def implant_section(arms: dict[str, Any]) -> list[str]:
         for field in arm["implants"] or ():
             lines.append(
                 f"- {name}, gantry {field['gantry_deg']:g} deg: {field['crossed_percent']:.0f} % of the "
-                f"target lies behind metal (up to {field['longest_path_mm']:.1f} mm of it); range error of a CT "
-                f"without override {field['mean_error_mm']:+.1f} mm on average, "
+                f"target lies behind metal (up to {field['longest_path_mm']:.1f} mm of it); range error of a "
+                f"CT without override {field['mean_error_mm']:+.1f} mm on average, "
                 f"{field['worst_error_mm']:+.1f} mm at worst"
             )
     if not lines:

@@ -9,8 +9,8 @@ def nearest_distance(points, position):
 
 
 def surface_distance(points, normals, position, tolerance):
-    """Distance of one position to the surface, from the nearest of all points."""
+    """Signed distance of one position to the surface, from the nearest of all points."""
     index = min(range(len(points)), key=lambda i: math.dist(points[i], position))
     along = sum((p - q) * n for p, q, n in zip(position, points[index], normals[index], strict=True))
     squared = math.dist(points[index], position) ** 2
-    return max(abs(along), math.sqrt(max(squared - tolerance**2, 0.0)))
+    return math.copysign(max(abs(along), math.sqrt(max(squared - tolerance**2, 0.0))), along)

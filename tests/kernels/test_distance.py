@@ -31,9 +31,9 @@ def positions(count: int) -> np.ndarray:
 
 def measure(ellipsoid, position):
     points, normals, neighbours, nearest, _, origin = ellipsoid
-    out = np.empty(len(position))
-    surface_distance(position, points, normals, neighbours, nearest, origin, 2.0, 0.35, out)
-    return out
+    out, clear = np.empty(len(position)), np.empty(len(position), bool)
+    surface_distance(position, points, normals, neighbours, nearest, origin, 2.0, 0.35, clear, out)
+    return out, clear
 
 
 def test_nodes_keep_a_point_near_the_nearest(ellipsoid, naive):
@@ -53,7 +53,15 @@ def test_distance_equals_its_twin(ellipsoid, naive):
     position = positions(80)
     slow = [twin.surface_distance(points, normals, where, 0.35) for where in position]
     # the walk may stop at another point that is as near; planes through both differ by 0.01 mm
-    np.testing.assert_allclose(measure(ellipsoid, position), slow, atol=0.02)
+    np.testing.assert_allclose(measure(ellipsoid, position)[0], slow, atol=0.02)
+
+
+def test_sign_is_that_of_the_ellipsoid_where_it_is_clear(ellipsoid):
+    position = positions(2000)
+    found, clear = measure(ellipsoid, position)
+    inside = np.sum((position / [4.0, 6.0, 9.0]) ** 2, axis=1) < 1.0
+    np.testing.assert_array_equal((found < 0.0)[clear], inside[clear])
+    assert clear.mean() > 0.99  # a smooth surface has no edges; only points on it can be unclear
 
 
 def test_one_and_two_threads_give_the_same_bits(ellipsoid):
@@ -62,7 +70,7 @@ def test_one_and_two_threads_give_the_same_bits(ellipsoid):
     found = []
     for threads in (1, min(2, numba.config.NUMBA_NUM_THREADS)):
         numba.set_num_threads(threads)
-        found.append(measure(ellipsoid, position))
+        found.append(measure(ellipsoid, position)[0])
     numba.set_num_threads(before)
     np.testing.assert_array_equal(*found)
 
@@ -73,8 +81,7 @@ def test_no_points_are_infinitely_far():
     none = np.empty((0, 3))
     nearest_points(none, nearest, squared)
     assert (nearest == -1).all()
-    out = np.empty(1)
-    surface_distance(
-        np.ones((1, 3)), none, none, np.empty((0, 1), np.int32), nearest, np.zeros(3), 1.0, 0.3, out
-    )
+    out, clear = np.empty(1), np.empty(1, bool)
+    neighbours = np.empty((0, 1), np.int32)
+    surface_distance(np.ones((1, 3)), none, none, neighbours, nearest, np.zeros(3), 1.0, 0.3, clear, out)
     assert np.isinf(out[0])
