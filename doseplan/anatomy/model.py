@@ -79,8 +79,8 @@ def model_arm(case: Case, *, separation_mm: float | None) -> Model:
     mass = tumour_mass(case, levels)
     box = tumour_box(case, levels)
     _check_tumour_box(case, box, limits)
-    gross = _gross(case, levels, mass, box, limits, TUMOUR_NEAR_MM if pressed else case.surgery.ctv_margin_mm + 3.0)
-    spots = _unoperated_target(case, levels, gross, limits, TUMOUR_NEAR_MM if pressed else 3.0)
+    gross = _gross(case, levels, mass, box, limits)
+    spots = _unoperated_target(case, levels, gross, limits)
     residual, target = _after(case, levels, separation_mm, sac, gross, spots, limits)
     return Model(
         separation_mm=separation_mm,
@@ -96,9 +96,7 @@ def model_arm(case: Case, *, separation_mm: float | None) -> Model:
     )
 
 
-def _gross(
-    case: Case, levels: tuple[Placed, ...], mass: Shape, box: Box, limits: Box, reach: float
-) -> Surface:
+def _gross(case: Case, levels: tuple[Placed, ...], mass: Shape, box: Box, limits: Box) -> Surface:
     """Mass outside the pressed dura and below the skin."""
     sac = dura(case, levels, pressed=True)
     skin = case.anatomy.trunk.skin.mm
@@ -106,12 +104,10 @@ def _gross(
     def shape(z: Array, y: Array, x: Array) -> Array:
         return common(common(mass(z, y, x), -sac(z, y, x)), outline(case, y, x) + skin)
 
-    return _found(find_surface(shape, box, limits, reach_mm=reach), case, "tumour")
+    return _found(find_surface(shape, box, limits, reach_mm=TUMOUR_NEAR_MM), case, "tumour")
 
 
-def _unoperated_target(
-    case: Case, levels: tuple[Placed, ...], gross: Surface, limits: Box, reach: float
-) -> Surface:
+def _unoperated_target(case: Case, levels: tuple[Placed, ...], gross: Surface, limits: Box) -> Surface:
     """Gross tumour and its margin into bone and soft tissue, cut back at the pressed dura."""
     margin = case.surgery.ctv_margin_mm
     if margin == 0.0:
@@ -121,11 +117,14 @@ def _unoperated_target(
     skin = case.anatomy.trunk.skin.mm
 
     def shape(z: Array, y: Array, x: Array) -> Array:
-        extra = common(grown(z, y, x) - margin, -lungs(case, z, y, x))
+        extra = grown(z, y, x) - margin
+        extra = common(extra, where(extra < _OUTSIDE_MM, extra, lambda *at: -lungs(case, *at), z, y, x))
         extra = common(extra, outline(case, y, x) + skin)
         return common(union(extra, gross.shape(z, y, x)), -sac(z, y, x))
 
-    return _found(find_surface(shape, _grown(gross.box, margin), limits, reach_mm=reach), case, "target")
+    return _found(
+        find_surface(shape, _grown(gross.box, margin), limits, reach_mm=TUMOUR_NEAR_MM), case, "target"
+    )
 
 
 def _after(
@@ -177,7 +176,8 @@ def _after(
         near = common(near, where(near < _OUTSIDE_MM, near, lambda *at: grown(*at) - margin, z, y, x))
         return remove(near, z, y, x)
 
-    return whole, _left(find_surface(treated, spots.box, limits, reach_mm=TUMOUR_NEAR_MM), case, separation_mm)
+    target = find_surface(treated, spots.box, limits, reach_mm=TUMOUR_NEAR_MM)
+    return whole, _left(target, case, separation_mm)
 
 
 def _column_box(levels: tuple[Placed, ...], limits: Box) -> Box:

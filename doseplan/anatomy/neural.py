@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from doseplan.anatomy.shapes import Array, Shape, common, oblique_ellipse, smooth_step, union
-from doseplan.anatomy.spine import TABLE_STEP_MM, Placed, along_spine
+from doseplan.anatomy.spine import TABLE_STEP_MM, Placed, along_spine, between
 from doseplan.case.anatomy_spec import Level
 from doseplan.case.spec import Case
 
@@ -80,10 +80,11 @@ def _nodes(levels: tuple[Placed, ...]) -> Array:
 
 def _swept(nodes: Array, section: Section) -> Shape:
     """Tube with the given cross-sections."""
+    table = np.array([getattr(section, name) for name in _PARTS])
 
     def shape(z: Array, y: Array, x: Array) -> Array:
-        at = {name: np.interp(z, nodes, getattr(section, name)).astype(z.dtype) for name in _PARTS}
-        return oblique_ellipse(x - at["x"], y - at["y"], at["xx"], at["yy"], at["xy"])
+        at_x, at_y, xx, yy, xy = between(nodes, table, z)
+        return oblique_ellipse(x - at_x, y - at_y, xx, yy, xy)
 
     return shape
 

@@ -133,8 +133,11 @@ def _trunk(case: Case, model: Model) -> Canvas:
     canvas = Canvas(**arrays, region=np.zeros(arrays["tissue"].shape, np.uint8), palette=palette)
     if trunk.lung_reach is not None:
         low = trunk.height.mm / 2 - trunk.lung_reach.mm - 3.0
-        part = inside(axes, ((low, np.inf), (-np.inf, np.inf), (-np.inf, np.inf)))
-        _paint(canvas, part, fraction(lungs(case, *thin_mesh(axes, part)), voxel), "lung")
+        assert trunk.lung_from_midline is not None
+        aside = trunk.lung_from_midline.mm - 6.0
+        for side in ((-np.inf, -aside), (aside, np.inf)):
+            part = inside(axes, ((low, np.inf), (-np.inf, np.inf), side))
+            _paint(canvas, part, fraction(lungs(case, *thin_mesh(axes, part)), voxel), "lung")
     return canvas
 
 

@@ -5,14 +5,16 @@ import math
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
+from scipy.ndimage import label
 
-from doseplan.anatomy.grid import Axes, fraction, inside
+from doseplan.anatomy.grid import Axes, Slices, fraction, inside
 from doseplan.anatomy.hardware import as_on_ct, rsp_from_ct
 from doseplan.anatomy.model import TUMOUR_NEAR_MM, Model, gaps_mm, model_arm
 from doseplan.anatomy.neural import tip_mm
 from doseplan.anatomy.paint import Canvas, paint_tissues
-from doseplan.anatomy.surface import Surface, distance
-from doseplan.anatomy.zones import level_ends
+from doseplan.anatomy.shapes import Array
+from doseplan.anatomy.surface import Surface, measured
+from doseplan.anatomy.zones import deep_mm, level_ends
 from doseplan.case.spec import Case
 from doseplan.case.tissues import TISSUES
 from doseplan.messages import InputError
@@ -20,6 +22,10 @@ from doseplan.schema import check, variable
 
 CELL_MM = 0.5
 """Largest cell that a voxel at a surface is split into to measure its volume fraction."""
+
+
+FAR_MM = 2.0
+"""Voxels further than this from a surface lie on the same side as their neighbours."""
 
 
 def build_phantom(case: Case, *, separation_mm: float | None, arm: str | None = None) -> xr.Dataset:
@@ -36,8 +42,9 @@ def build_phantom(case: Case, *, separation_mm: float | None, arm: str | None = 
     -------
     phantom : Dataset on (z, y, x)
         rsp, density, hu, tissue, region; volume fractions cord, sac, gtv, target, spot_target;
-        distance_cord, distance_dura, distance_gtv, distance_target, cut at +-12 mm (tumour and
-        target 8 mm, dura at least 10 mm beyond the separation); level_index over z; with implants rsp_ct, what a plan on the CT would use.
+        distance_cord, distance_dura, distance_gtv, distance_target, cut at +-12 mm (tumour
+        and target 8 mm, dura at least 10 mm beyond the separation); level_index over z; with implants
+        rsp_ct, what a plan on the CT would use.
         Attributes: arm, separation_mm (NaN without surgery), levels, volumes [cm3] and gaps [mm] by name,
         target_reading, neural_structure, assumptions.
 
@@ -110,13 +117,35 @@ def _voxel_distance(surface: Surface | None, axes: Axes) -> NDArray[np.float32]:
     """Distances of all voxel centres (z, y, x) to a surface; its reach everywhere if there is none."""
     reach = TUMOUR_NEAR_MM if surface is None else surface.reach_mm
     out = np.full([len(axis) for axis in axes], reach, np.float32)
-    if surface is None:
-        return out
-    part = inside(axes, surface.box, surface.reach_mm)
+    if surface is not None:
+        part = inside(axes, surface.box, surface.reach_mm)
+        out[part] = _signed(surface, axes, part)[0]
+    return out
+
+
+def _signed(surface: Surface, axes: Axes, part: Slices) -> tuple[Array, Array]:
+    """Distances of the voxels of a part of the grid, and their centres (voxel, 3).
+
+    Near the surface the shape tells the sign; further out each connected region lies on one side, so that one
+    of its voxels does.
+    """
     z, y, x = np.meshgrid(*(axis[cut] for axis, cut in zip(axes, part, strict=True)), indexing="ij")
     points = np.column_stack([z.ravel(), y.ravel(), x.ravel()])
-    out[part] = distance(surface, points).reshape(z.shape)
-    return out
+    found, _ = measured(surface, points)
+    regions, count = label((np.abs(found) >= max(FAR_MM, 0.6 * _step(axes))).reshape(z.shape))
+    regions = regions.ravel()
+    first = np.zeros(count + 1, np.intp)
+    first[regions[::-1]] = np.arange(regions.size)[::-1]
+    sign = surface.shape(*points[first].T)[regions]
+    near = regions == 0
+    sign[near] = surface.shape(*points[near].T)
+    return np.copysign(found, sign).reshape(z.shape), points
+
+
+def _step(axes: Axes) -> float:
+    """Voxel edge [mm]."""
+    axis = max(axes, key=len)
+    return float(axis[1] - axis[0]) if len(axis) > 1 else 0.0
 
 
 def volume_fraction(
@@ -136,17 +165,27 @@ def volume_fraction(
     if surface is None:
         return out
     part = inside(axes, surface.box, voxel_mm)
-    z, y, x = np.meshgrid(*(axis[cut] for axis, cut in zip(axes, part, strict=True)), indexing="ij")
-    points = np.column_stack([z.ravel(), y.ravel(), x.ravel()])
-    near = distance(surface, points) if away is None else away[part].ravel()
+    if away is None:
+        centres, points = _signed(surface, axes, part)
+    else:
+        centres = away[part]
+        mesh = np.meshgrid(*(axis[cut] for axis, cut in zip(axes, part, strict=True)), indexing="ij")
+        points = np.column_stack([axis.ravel() for axis in mesh])
+    near = centres.ravel()
     filled = fraction(near, voxel_mm)
     cut = np.abs(near) < 0.9 * voxel_mm
     splits = math.ceil(voxel_mm / CELL_MM)
     parts = (np.arange(splits) - (splits - 1) / 2) * voxel_mm / splits
     offsets = np.stack(np.meshgrid(parts, parts, parts, indexing="ij"), axis=-1).reshape(-1, 3)
     cells = (points[cut][:, None, :] + offsets[None]).reshape(-1, 3)
-    filled[cut] = fraction(distance(surface, cells), voxel_mm / splits).reshape(-1, len(offsets)).mean(axis=1)
-    out[part] = filled.reshape(z.shape)
+    found, unclear = measured(surface, cells)
+    # a distance changes by no more than the way between two points
+    reach = np.linalg.norm(offsets, axis=1) + 0.05
+    jump = np.abs(found.reshape(-1, len(offsets)) - near[cut][:, None]) > reach
+    asked = unclear | jump.ravel()
+    found[asked] = np.copysign(found[asked], surface.shape(*cells[asked].T))
+    filled[cut] = fraction(found, voxel_mm / splits).reshape(-1, len(offsets)).mean(axis=1)
+    out[part] = filled.reshape(centres.shape)
     return out
 
 
@@ -164,6 +203,7 @@ def _attributes(
         "separation_mm": math.nan if separation is None else float(separation),
         "voxel_mm": case.grid.voxel_mm,
         "levels": " ".join(placed.level.name for placed in model.levels),
+        "deep_bone_mm": [list(deep_mm(placed)) for placed in model.levels],
         "neural_structure": _neural_structure(case, model),
         **volumes,
         **{f"gap_{name}_mm": gap for name, gap in gaps_mm(model, case.prv_margin_mm).items()},

@@ -78,7 +78,27 @@ def along_spine(levels: tuple[Placed, ...], name: str, z: Array) -> Array:
     if len(middles) == 1:
         return np.full_like(z, values[0], dtype=np.float64)
     nodes = np.linspace(middles[0], middles[-1], 1 + math.ceil((middles[-1] - middles[0]) / TABLE_STEP_MM))
-    return np.asarray(np.interp(z, nodes, PchipInterpolator(middles, values)(nodes)))
+    return np.asarray(between(nodes, PchipInterpolator(middles, values)(nodes)[np.newaxis], z)[0])
+
+
+def between(nodes: Array, table: Array, z: Array) -> Array:
+    """Interpolate the rows of a table linearly between evenly spaced nodes; constant beyond the ends.
+
+    Parameters
+    ----------
+    nodes : (node,)
+    table : (row, node)
+
+    Returns
+    -------
+    (row, *shape of z), of the type of z
+    """
+    place = np.clip((z - nodes[0]) / (nodes[1] - nodes[0]), 0.0, len(nodes) - 1.000001)
+    index = place.astype(np.intp)
+    share = (place - index).astype(z.dtype)
+    table = table.astype(z.dtype)
+    lower = table[:, index]
+    return np.asarray(lower + share * (table[:, index + 1] - lower))
 
 
 def canal(levels: tuple[Placed, ...], z: Array, y: Array, x: Array) -> Array:

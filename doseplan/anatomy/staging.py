@@ -12,13 +12,19 @@ from numpy.typing import NDArray
 from scipy.ndimage import distance_transform_edt
 
 from doseplan.anatomy.neural import DURA_THICKNESS_MM
-from doseplan.anatomy.paint import BONE, CANAL
-from doseplan.anatomy.zones import LAYERS, ZONES, zone_of
+from doseplan.anatomy.paint import BONE, CANAL, OTHER
+from doseplan.anatomy.zones import LAYERS, ZONES, deep_reach_mm, zone_of
 from doseplan.case.disease_spec import RESECTIONS
 from doseplan.case.tissues import TISSUES
 
 INVOLVED_CM3 = 0.03
 """[cm3] less tumour than this in a cell of level, zone and layer does not count (assumed)."""
+
+INVOLVED_PERCENT = 5.0
+"""[%] of a cell that must be tumour, for it to count (assumed)."""
+
+FILM_MM = 0.1
+"""[mm] tumour counts this deep inside its surface."""
 
 DEFORMED_MM = 0.25
 """[mm] sac or cord count as deformed from here: a quarter of a usual in-plane voxel of MRI (assumed)."""
@@ -47,12 +53,12 @@ def stage(phantom: xr.Dataset, reference: xr.Dataset) -> dict[str, Any]:
         `escc` with the measures that it follows from, `cells` (level, then layer, then zones), `zones`,
         `layers`, `en_bloc` (resections whose zones hold all of the tumour, by name).
     """
-    volumes = cell_volumes(phantom)
-    cells = _cells(phantom, volumes)
+    tumour, whole = cell_volumes(phantom)
+    cells = _cells(phantom, tumour, whole)
     zones = sorted({zone for layers in cells.values() for found in layers.values() for zone in found})
     layers = sorted({name for found in cells.values() for name in found})
     return {
-        **escc(phantom, reference, epidural_cm3=float(volumes[:, :, LAYERS.index("D")].sum())),
+        **escc(phantom, reference, epidural_cm3=float(tumour[:, :, LAYERS.index("D")].sum())),
         "cells": cells,
         "zones": zones,
         "layers": layers,
@@ -60,75 +66,97 @@ def stage(phantom: xr.Dataset, reference: xr.Dataset) -> dict[str, Any]:
     }
 
 
-def cell_volumes(phantom: xr.Dataset) -> NDArray[np.float64]:
-    """Measure the gross tumour in every cell.
+def cell_volumes(phantom: xr.Dataset) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Measure every cell, and the gross tumour in it.
 
     Returns
     -------
-    (level, zone, layer) [cm3]
+    tumour, whole : (level, zone, layer) [cm3]
+        Soft tissue outside the bone (A) has no end: its cells are counted where there is tumour only.
     """
-    gtv = phantom["distance_gtv"].values < 0.0  # by centres: edges of zones and layers cut through voxels
-    part = _box(gtv)
     names = str(phantom.attrs["levels"]).split()
-    volumes = np.zeros((len(names), ZONES, len(LAYERS)))
+    shape = (len(names), ZONES, len(LAYERS))
+    # by centres, as edges of zones and layers cut through voxels; a film of tumour over an edge does not count
+    gtv = phantom["distance_gtv"].values < -FILM_MM
+    part = _box(gtv)
     if part is None:
-        return volumes
-    layer = _layers(phantom, part)
-    zone = _zones(phantom, part)
+        return np.zeros(shape), np.zeros(shape)
+    part = _box((phantom["region"].values != OTHER) | gtv, within=part[0]) or part
+    zone, aside, behind = _zones(phantom, part)
+    layer = _layers(phantom, part, aside, behind)
     level = np.broadcast_to(phantom["level_index"].values[part[0], None, None], layer.shape)
-    cell = float(phantom.attrs["voxel_mm"]) ** 3 / 1000.0
     index = (level.astype(np.int64) * ZONES + (zone - 1)) * len(LAYERS) + layer
-    counted = np.bincount(index.ravel(), weights=gtv[part].ravel().astype(np.float64), minlength=volumes.size)
-    return np.asarray(counted.reshape(volumes.shape) * cell, dtype=np.float64)
+    cell = float(phantom.attrs["voxel_mm"]) ** 3 / 1000.0
+    inside = gtv[part]
+    counted = inside | (layer != LAYERS.index("A"))
+    tumour, whole = (
+        np.asarray(np.bincount(index[mask], minlength=int(np.prod(shape))) * cell, dtype=np.float64)
+        for mask in (inside, counted)
+    )
+    return tumour.reshape(shape), whole.reshape(shape)
 
 
-def _box(mask: Mask) -> tuple[slice, slice, slice] | None:
-    """Part of the grid that holds a mask, with a margin of two voxels."""
+def _box(mask: Mask, within: slice = slice(None)) -> tuple[slice, slice, slice] | None:
+    """Part of the grid that holds a mask, with a margin of two voxels; only slices `within` count."""
+    mask = mask[within]
     if not mask.any():
         return None
     ends = []
     for axis in range(3):
         found = np.flatnonzero(mask.any(axis=tuple({0, 1, 2} - {axis})))
         ends.append(slice(max(int(found[0]) - 2, 0), int(found[-1]) + 3))
-    return ends[0], ends[1], ends[2]
+    return within if within.start is not None else ends[0], ends[1], ends[2]
 
 
-def _layers(phantom: xr.Dataset, part: tuple[slice, slice, slice]) -> NDArray[np.int64]:
-    """Find the layer of the voxels of a part of the grid, numbered by `LAYERS`."""
-    # distances to what lies outside the part need some of it
-    wide = tuple(slice(max(cut.start - 20, 0), cut.stop + 20) for cut in part)
-    back = tuple(slice(cut.start - w.start, cut.stop - w.start) for cut, w in zip(part, wide, strict=True))
-    region = phantom["region"].values[wide]
-    to_canal = distance_transform_edt(region != CANAL)[back]
-    to_surface = distance_transform_edt((region == BONE) | (region == CANAL))[back]
-    region = region[back]
-    layer = np.zeros(region.shape, np.int64)
-    layer[region == BONE] = LAYERS.index("B")
-    layer[(region == BONE) & (to_canal <= to_surface)] = LAYERS.index("C")
-    layer[region == CANAL] = LAYERS.index("D")
-    layer[phantom["distance_dura"].values[part] < 0.0] = LAYERS.index("E")
-    return layer
+def _zones(
+    phantom: xr.Dataset, part: tuple[slice, slice, slice]
+) -> tuple[NDArray[np.int64], Numbers, Numbers]:
+    """Find the zone of the voxels of a part of the grid, around the middle of the canal of each slice.
 
-
-def _zones(phantom: xr.Dataset, part: tuple[slice, slice, slice]) -> NDArray[np.int64]:
-    """Find the zone of the voxels of a part of the grid, around the middle of the canal of each slice."""
+    Returns
+    -------
+    zone, x, y : (z, y, x), and positions from that middle [mm]
+    """
     canal = phantom["region"].values[part[0]] == CANAL
     y, x = phantom["y"].values, phantom["x"].values
     count = np.maximum(canal.sum(axis=(1, 2)), 1)
     middle_y = (canal.sum(axis=2) @ y) / count
     middle_x = (canal.sum(axis=1) @ x) / count
-    return zone_of(
-        x[part[2]][None, None, :] - middle_x[:, None, None],
-        y[part[1]][None, :, None] - middle_y[:, None, None],
-    ).astype(np.int64)
+    aside = x[part[2]][None, None, :] - middle_x[:, None, None]
+    behind = y[part[1]][None, :, None] - middle_y[:, None, None]
+    return zone_of(aside, behind).astype(np.int64), aside, behind
 
 
-def _cells(phantom: xr.Dataset, volumes: NDArray[np.float64]) -> dict[str, dict[str, list[int]]]:
+def _layers(
+    phantom: xr.Dataset, part: tuple[slice, slice, slice], aside: Numbers, behind: Numbers
+) -> NDArray[np.int64]:
+    """Find the layer of the voxels of a part of the grid, numbered by `LAYERS`."""
+    voxel = float(phantom.attrs["voxel_mm"])
+    # distances to the canal need the slices next to the part
+    low = max(part[0].start - 10, 0)
+    region = phantom["region"].values[low : part[0].stop + 10, part[1], part[2]]
+    own = slice(part[0].start - low, part[0].start - low + len(aside))
+    to_canal = (distance_transform_edt(region != CANAL)[own] - 0.5) * voxel
+    region = region[own]
+    deep = np.array(phantom.attrs["deep_bone_mm"], dtype=np.float64)
+    front, back = deep[phantom["level_index"].values[part[0]]].T[:, :, None, None]
+    layer = np.zeros(region.shape, np.int64)
+    layer[region == BONE] = LAYERS.index("B")
+    layer[(region == BONE) & (to_canal <= deep_reach_mm(aside, behind, front, back))] = LAYERS.index("C")
+    layer[region == CANAL] = LAYERS.index("D")
+    layer[phantom["distance_dura"].values[part] < 0.0] = LAYERS.index("E")
+    return layer
+
+
+def _cells(
+    phantom: xr.Dataset, tumour: NDArray[np.float64], whole: NDArray[np.float64]
+) -> dict[str, dict[str, list[int]]]:
     """List the involved cells: level, then layer, then zones."""
+    involved = (tumour >= INVOLVED_CM3) & (tumour >= 0.01 * INVOLVED_PERCENT * whole)
     found: dict[str, dict[str, list[int]]] = {}
     for level, name in enumerate(str(phantom.attrs["levels"]).split()):
         for layer, letter in enumerate(LAYERS):
-            zones = (np.flatnonzero(volumes[level, :, layer] >= INVOLVED_CM3) + 1).tolist()
+            zones = (np.flatnonzero(involved[level, :, layer]) + 1).tolist()
             if zones:
                 found.setdefault(name, {})[letter] = zones
     return found

@@ -13,7 +13,7 @@ from doseplan.kernels.distance import nearest_points, surface_distance
 LATTICE_MM = 1.0
 """Spacing of the lattice that finds surfaces, whatever the voxel size."""
 
-NODE_MM = 2.0
+NODE_MM = 3.0
 """Spacing of the nodes that a search for the nearest surface point starts from."""
 
 _NEIGHBOURS = 12
@@ -96,31 +96,38 @@ def surface_points(shape: Shape, box: Box, *, splits: int = 3) -> tuple[Array, A
     value, gradient = slope(shape, nodes)
     parts = (np.arange(splits) - (splits - 1) / 2) * LATTICE_MM / splits
     offsets = np.stack(np.meshgrid(parts, parts, parts, indexing="ij"), axis=-1).reshape(-1, 3)
-    close = np.abs(value[:, None] + gradient @ offsets.T) < 0.6 * LATTICE_MM / splits
-    node, part = np.nonzero(close)
-    points, normals = project(shape, nodes[node] + offsets[part], gradient[node])
+    linear = value[:, None] + gradient @ offsets.T
+    node, part = np.nonzero(np.abs(linear) < 0.52 * LATTICE_MM / splits)
+    points, normals = project(shape, nodes[node] + offsets[part], linear[node, part], gradient[node])
     inside = np.all([(points[:, i] >= box[i][0]) & (points[:, i] <= box[i][1]) for i in range(3)], axis=0)
     return points[inside], normals[inside]
 
 
-def project(shape: Shape, start: Array, gradient: Array) -> tuple[Array, Array]:
+def project(shape: Shape, start: Array, value: Array, gradient: Array) -> tuple[Array, Array]:
     """Move points onto the surface f = 0 along the gradient; those that don't arrive are left out.
 
     Parameters
     ----------
     start : (point, 3) [mm], (z, y, x)
+    value : (point,)
+        About the value of the shape at the start.
     gradient : (point, 3)
         Gradient of the shape near the start.
     """
-    squared = np.maximum(np.sum(gradient**2, axis=1), 0.04)
-    points = start
-    for _ in range(3):
-        step = np.clip(shape(*points.T) / squared, -1.0, 1.0)
-        points = points - step[:, None] * gradient
+    points = _stepped(start, value, gradient)
+    points = _stepped(points, shape(*points.T), gradient)
     value, gradient = slope(shape, points)
     length = np.linalg.norm(gradient, axis=1)
-    arrived = (np.abs(value) < 5e-3) & (length > 0.2) & (np.linalg.norm(points - start, axis=1) < 1.0)
+    # the last step takes what is left, which is far less than the value there
+    points = _stepped(points, value, gradient)
+    arrived = (np.abs(value) < 0.03) & (length > 0.2) & (np.linalg.norm(points - start, axis=1) < 1.0)
     return points[arrived], gradient[arrived] / length[arrived, None]
+
+
+def _stepped(points: Array, value: Array, gradient: Array) -> Array:
+    """Take one of Newton's steps along the gradient, at most 1 mm for a gradient of 1."""
+    squared = np.maximum(np.sum(gradient**2, axis=1), 0.04)
+    return np.asarray(points - np.clip(value / squared, -1.0, 1.0)[:, None] * gradient)
 
 
 def slope(shape: Shape, points: Array) -> tuple[Array, Array]:
@@ -134,15 +141,25 @@ def slope(shape: Shape, points: Array) -> tuple[Array, Array]:
     return value, gradient
 
 
-def distance(surface: Surface, points: Array) -> Array:
+def distance(surface: Surface, points: Array, *, sign: Array | None = None) -> Array:
     """Measure signed distances to a surface, negative inside, cut at +- its reach.
 
-    Near edges, where the normals don't tell the sign, the shape is asked; outside the box all is outside.
+    Where the normals don't tell the sign, the shape is asked; outside the box all is outside.
 
     Parameters
     ----------
     points : (point, 3) [mm], (z, y, x)
+    sign : (point,)
+        Values of the shape at the points, if they are known.
     """
+    out, unclear = measured(surface, points)
+    asked = surface.shape(*points[unclear].T) if sign is None else sign[unclear]
+    out[unclear] = np.copysign(out[unclear], asked)
+    return out
+
+
+def measured(surface: Surface, points: Array) -> tuple[Array, NDArray[np.bool_]]:
+    """Measure distances as `distance`, and tell for which points the sign is not known."""
     out, clear = np.empty(len(points)), np.empty(len(points), bool)
     surface_distance(
         np.ascontiguousarray(points, dtype=np.float64),
@@ -159,10 +176,8 @@ def distance(surface: Surface, points: Array) -> Array:
     inside = np.all(
         [(points[:, i] > surface.box[i][0]) & (points[:, i] < surface.box[i][1]) for i in range(3)], axis=0
     )
-    asked = inside & ~clear
-    out[asked] = np.copysign(out[asked], surface.shape(*points[asked].T))
     out[~inside] = np.abs(out[~inside])
-    return np.asarray(np.clip(out, -surface.reach_mm, surface.reach_mm))
+    return np.clip(out, -surface.reach_mm, surface.reach_mm), inside & ~clear
 
 
 def distance_shape(surface: Surface, *, offset_mm: float) -> Shape:
@@ -174,7 +189,10 @@ def distance_shape(surface: Surface, *, offset_mm: float) -> Shape:
 
     def shape(z: Array, y: Array, x: Array) -> Array:
         value = np.array(surface.shape(z, y, x), dtype=np.float64)
-        return where(np.abs(value) < far, value, lambda *at: distance(surface, np.column_stack(at)), z, y, x)
+        near = np.abs(value) < far
+        points = np.column_stack([np.broadcast_to(axis, value.shape)[near] for axis in (z, y, x)])
+        value[near] = distance(surface, points, sign=value[near])
+        return value
 
     return shape
 

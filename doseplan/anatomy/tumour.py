@@ -5,12 +5,14 @@ import numpy as np
 from doseplan.anatomy.grid import Box
 from doseplan.anatomy.neural import press_direction, sac_centre
 from doseplan.anatomy.shapes import Array, Shape, capsule, common, ellipsoid, slab, union
-from doseplan.anatomy.spine import Placed, arch_box, body, body_box, canal, joined
-from doseplan.anatomy.zones import layer, level_ends, placed_level, sectors
-from doseplan.case.disease_spec import Cells
+from doseplan.anatomy.spine import Placed, arch_box, between, body, body_box, canal, joined
+from doseplan.anatomy.zones import layers_of_bone, level_ends, placed_level, sectors
 from doseplan.case.spec import Case
 
 _BLEND_MM = 4.0
+
+OVERLAP_MM = 0.05
+"""[mm] cells reach this far over the edges of zones and levels, so that no seam is left between two."""
 
 
 def tumour_mass(case: Case, levels: tuple[Placed, ...]) -> Shape:
@@ -18,7 +20,7 @@ def tumour_mass(case: Case, levels: tuple[Placed, ...]) -> Shape:
     tumour = case.tumour
     sign = 1.0 if tumour.side == "left" else -1.0
     cuff = _cuff(case, levels) if tumour.epidural else None
-    cells = [_cell(case, entry, levels) for entry in tumour.cells]
+    cells = _cells(case, levels)
 
     def shape(z: Array, y: Array, x: Array) -> Array:
         side = sign * x
@@ -79,7 +81,8 @@ def tumour_box(case: Case, levels: tuple[Placed, ...]) -> Box:
 def _cuff(case: Case, levels: tuple[Placed, ...]) -> Shape:
     """Epidural part: the canal but for a wedge of 360 - `wrap_deg` degrees on the far side of the sac."""
     t = case.tumour
-    nodes, middles_x, middles_y = sac_centre(case, levels)
+    nodes, *middles = sac_centre(case, levels)
+    centres = np.array(middles)
     ux, uy = press_direction(case)
     half = np.radians((360.0 - t.wrap_deg) / 2)
     reach = t.epidural_length_mm / 2
@@ -87,7 +90,8 @@ def _cuff(case: Case, levels: tuple[Placed, ...]) -> Shape:
     def shape(z: Array, y: Array, x: Array) -> Array:
         inside = canal(levels, z, y, x) - 0.3
         if t.wrap_deg < 360.0:
-            away_x, away_y = x - np.interp(z, nodes, middles_x), y - np.interp(z, nodes, middles_y)
+            middle_x, middle_y = between(nodes, centres, z)
+            away_x, away_y = x - middle_x, y - middle_y
             along = away_x * ux + away_y * uy
             across = np.abs(away_y * ux - away_x * uy)
             free = across * np.cos(half) + along * np.sin(half)
@@ -143,20 +147,31 @@ def _paraspinal(case: Case, levels: tuple[Placed, ...], z: Array, y: Array, side
     return union(mass, neck, _BLEND_MM)
 
 
-def _cell(case: Case, entry: Cells, levels: tuple[Placed, ...]) -> Shape:
-    """Staging cells of one entry: some zones and layers of a level."""
-    placed = placed_level(levels, entry.level)
-    wedge = sectors(entry.zones)
+def _cells(case: Case, levels: tuple[Placed, ...]) -> list[Shape]:
+    """Staging cells: for each level one shape of all zones that hold the same layers."""
+    layers: dict[str, dict[int, set[str]]] = {}
+    for entry in case.tumour.cells:
+        for zone in entry.zones:
+            layers.setdefault(entry.level, {}).setdefault(zone, set()).update(entry.layers)
+    found = []
+    for level, by_zone in layers.items():
+        for names in sorted({tuple(sorted(names)) for names in by_zone.values()}):
+            zones = tuple(zone for zone, own in by_zone.items() if tuple(sorted(own)) == names)
+            found.append(_cell(case, placed_level(levels, level), zones, names, levels))
+    return found
+
+
+def _cell(
+    case: Case, placed: Placed, zones: tuple[int, ...], names: tuple[str, ...], levels: tuple[Placed, ...]
+) -> Shape:
+    """Make the shape of some zones and layers of a level."""
+    wedge = sectors(zones)
     soft = case.tumour.soft_tissue_mm
     low, high = level_ends(placed, levels)
 
     def shape(z: Array, y: Array, x: Array) -> Array:
-        found = None
-        for name in entry.layers:
-            part = layer(name, placed, levels, soft, z, y, x)
-            found = part if found is None else union(found, part)
-        assert found is not None, "a cell has a layer"
-        return common(common(found, wedge(z, y, x)), slab(z, low, high))
+        cell = common(wedge(z, y, x), slab(z, low, high)) - OVERLAP_MM
+        return common(layers_of_bone(names, placed, levels, soft, z, y, x), cell)
 
     return shape
 

@@ -11,7 +11,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from doseplan.anatomy.shapes import Array, Shape, common, slab, union, without
+from doseplan.anatomy.shapes import Array, Shape, common, slab, smooth_step, union, without
 from doseplan.anatomy.spine import Placed, arch, body, canal
 
 ZONES = 12
@@ -79,18 +79,74 @@ def level_slab(placed: Placed, levels: tuple[Placed, ...], z: Array) -> Array:
     return slab(z, *level_ends(placed, levels))
 
 
-def layer(
-    name: str, placed: Placed, levels: tuple[Placed, ...], soft_tissue_mm: float, z: Array, y: Array, x: Array
+def layers_of_bone(
+    names: tuple[str, ...],
+    placed: Placed,
+    levels: tuple[Placed, ...],
+    soft_tissue_mm: float,
+    z: Array,
+    y: Array,
+    x: Array,
 ) -> Array:
-    """Layer A to D of a level; the dura is not yet cut out of D, nor the slab of the level."""
+    """Layers A to D of a level; the dura is not yet cut out of D, nor the slab of the level out of any.
+
+    Each layer ends where the next begins, from the canal outwards; neighbours are joined without a seam.
+    """
     hollow = canal(levels, z, y, x)
-    if name == "D":
-        return hollow
     whole = union(body(placed, z, y, x), arch(placed, levels, z, y, x), 2.0)
-    if name == "A":
-        return without(common(-whole, whole - soft_tissue_mm), hollow)
-    deep = (hollow + whole) / 2
-    return common(without(whole, hollow), deep if name == "C" else -deep)
+    deep = hollow - deep_reach_mm(x, y, *deep_mm(placed))
+    solids = {
+        "D": hollow,
+        "C": union(hollow, common(whole, deep)),
+        "B": union(hollow, whole),
+        "A": union(hollow, whole - soft_tissue_mm),
+    }
+    order = list(solids)
+    found = None
+    for first, last in _joined_layers(names, order):
+        run = solids[order[last]]
+        if first > 0:
+            run = without(run, solids[order[first - 1]])
+        found = run if found is None else union(found, run)
+    assert found is not None, "a cell has a layer"
+    return found
+
+
+def _joined_layers(names: tuple[str, ...], order: list[str]) -> list[tuple[int, int]]:
+    """Join neighbouring layers: first and last of each run, from the canal outwards."""
+    numbers = sorted({order.index(name) for name in names})
+    runs: list[tuple[int, int]] = []
+    for number in numbers:
+        if runs and runs[-1][1] == number - 1:
+            runs[-1] = (runs[-1][0], number)
+        else:
+            runs.append((number, number))
+    return runs
+
+
+def deep_mm(placed: Placed) -> tuple[float, float]:
+    """Give how far deep bone reaches from the canal: half the body in front, half the lamina behind.
+
+    Returns
+    -------
+    front, behind : [mm]
+    """
+    level = placed.level
+    depth = (level.endplate_depth_upper.mm + level.endplate_depth_lower.mm) / 2
+    return depth / 2, level.lamina_thickness.mm / 2
+
+
+def deep_reach_mm(x: Array, y: Array, front: float | Array, behind: float | Array) -> Array:
+    """How far deep bone reaches from the canal in the direction of a point; it changes over beside the canal.
+
+    Parameters
+    ----------
+    x, y : [mm]
+        From the middle of the canal.
+    """
+    aside = np.degrees(np.abs(np.arctan2(x, y)))
+    share = smooth_step(aside, 90.0, 135.0).astype(np.result_type(x, np.float32))
+    return behind + (front - behind) * share
 
 
 def placed_level(levels: tuple[Placed, ...], name: str) -> Placed:

@@ -50,8 +50,9 @@ def _of_parts(case: Case) -> list[str]:
         lines.append("prone: the cord lies further forward by prone_shift of each level, cut by the sac")
     if case.tumour.cells:
         lines.append(
-            "staging cells: 12 equal sectors around the middle of the canal; layer C is bone nearer to the "
-            f"canal than to its outer surface; layer A reaches {case.tumour.soft_tissue_mm:g} mm (assumed)"
+            "staging cells: 12 equal sectors around the middle of the canal; layer C is bone within half the "
+            "depth of the body (behind: half the lamina) of the canal; layer A reaches "
+            f"{case.tumour.soft_tissue_mm:g} mm (assumed)"
         )
     if case.hardware is not None:
         hardware = case.hardware

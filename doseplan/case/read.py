@@ -1,6 +1,7 @@
 """Read a case: TOML in, frozen dataclasses out, all mistakes of the files at once."""
 
 import json
+import re
 import tomllib
 from dataclasses import replace
 from importlib import resources
@@ -15,6 +16,8 @@ from doseplan.case.levels import expand_anatomy
 from doseplan.case.sense import sense
 from doseplan.case.spec import Case
 from doseplan.messages import InputError
+
+_LEVEL = re.compile(r"level\[(\d+)\]")
 
 _NOT_KEYS = ("assumptions", "case_toml", "anatomy_toml")
 
@@ -77,6 +80,7 @@ def parse_case(
         case: Case = TypeAdapter(Case).validate_json(json.dumps(stated, default=str))
     except ValidationError as error:
         found = complaints(error, Case, files, where=where)
+        found = [_level_named(line, stated.get("anatomy")) for line in found]
         if lines:
             found = [line for line in found if ": anatomy: " not in line]
         raise InputError(*unknown, *lines, *found) from None
@@ -85,6 +89,17 @@ def parse_case(
     if wrong:
         raise InputError(*wrong)
     return replace(case, assumptions=assumptions(case), case_toml=case_text, anatomy_toml=anatomy_text or "")
+
+
+def _level_named(line: str, anatomy: object) -> str:
+    """Write the name of a level instead of its number, which counts levels that the person did not write."""
+    levels = anatomy.get("level") if isinstance(anatomy, dict) else None
+    match = _LEVEL.search(line)
+    if match is None or not isinstance(levels, list):
+        return line
+    level = levels[int(match[1])]
+    name = level.get("name") if isinstance(level, dict) else None
+    return line if name is None else line.replace(match[0], f"level {name}", 1)
 
 
 def bundled_cases() -> dict[str, Path]:

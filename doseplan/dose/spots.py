@@ -15,18 +15,30 @@ from doseplan.messages import InputError
 
 ASSUMPTIONS = (
     "a voxel belongs to the spot target when at least half of it does",
-    "each ray gets the layers between both ends of the target near it, and one more on either side",
+    "each ray gets the layers between both ends of the target near it in any arm, one more on either side",
 )
 
 Rays = tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]
 
 
-def place_spots(case: Case, phantom: xr.Dataset, fields: xr.Dataset, library: xr.Dataset) -> xr.Dataset:
+def place_spots(
+    case: Case,
+    phantom: xr.Dataset,
+    fields: xr.Dataset,
+    library: xr.Dataset,
+    others: Sequence[xr.Dataset] = (),
+) -> xr.Dataset:
     """Cover the unoperated target, seen from every field, with spots of weight 0.
 
     Rays stand on a regular grid through the isocentre wherever the target's projection is at most
     `spot_margin_mm` away. Layers are the library's energies nearest to multiples of `layer_spacing_mm`
     in r80.
+
+    Parameters
+    ----------
+    others
+        Phantoms of the other arms: what surgery puts in changes the depth in water, and one set of spots
+        reaches the same places in all.
 
     Returns
     -------
@@ -39,16 +51,17 @@ def place_spots(case: Case, phantom: xr.Dataset, fields: xr.Dataset, library: xr
         A field has no ray that hits the target, or the target reaches deeper than the highest energy.
     """
     target = _target_points(phantom)
-    wepl = water_equivalent_depth(phantom, fields, target)
+    depths = np.stack([water_equivalent_depth(arm, fields, target) for arm in (phantom, *others)])
+    nearest, deepest = depths.min(axis=0), depths.max(axis=0)
     uv = beams_eye_view(fields, target)
     half_voxel = 0.5 * float(grid_frame(phantom)[1].max())
     r80 = library["r80"].values
-    layers = _layers(r80, wepl, case.delivery.layer_spacing_mm)
+    layers = _layers(r80, depths, case.delivery.layer_spacing_mm)
     found: list[tuple[NDArray[np.int64], ...]] = []
     notes: list[str] = []
     for field in range(fields.sizes["field"]):
-        _check_depth(field, wepl[field], library)
-        rays, proximal, distal = _rays(case, uv[field], wepl[field], half_voxel)
+        _check_depth(field, deepest[field], library)
+        rays, proximal, distal = _rays(case, uv[field], nearest[field], deepest[field], half_voxel)
         if rays.size == 0:
             raise InputError(
                 f"fields[{field}]: expected to hit the target, got no ray on a grid of "
@@ -102,7 +115,13 @@ def _layers(r80: NDArray[np.float64], wepl: NDArray[np.float64], spacing_mm: flo
     return np.unique(nearest).astype(np.int64)
 
 
-def _rays(case: Case, uv: NDArray[np.float64], wepl: NDArray[np.float64], half_voxel: float) -> Rays:
+def _rays(
+    case: Case,
+    uv: NDArray[np.float64],
+    nearest: NDArray[np.float64],
+    deepest: NDArray[np.float64],
+    half_voxel: float,
+) -> Rays:
     """Find the rays of a field, v before u, and the target's proximal and distal depth near each [mm]."""
     spacing = case.delivery.spot_spacing_mm
     margin = case.delivery.spot_margin_mm + half_voxel
@@ -115,8 +134,8 @@ def _rays(case: Case, uv: NDArray[np.float64], wepl: NDArray[np.float64], half_v
     tree = cKDTree(uv)
     rays = grid[tree.query(grid)[0] <= margin]
     near = tree.query_ball_point(rays, max(margin, spacing))
-    proximal = np.array([wepl[inside].min() for inside in near])
-    distal = np.array([wepl[inside].max() for inside in near])
+    proximal = np.array([nearest[inside].min() for inside in near])
+    distal = np.array([deepest[inside].max() for inside in near])
     return rays, proximal, distal
 
 

@@ -15,6 +15,9 @@ ALIKE = 0.8
 CLEAR = 0.5
 """[1] cosine of the largest angle between normal and position at which the normal tells the sign."""
 
+CLEAR_WITHIN = 2.0
+"""[mm] further out the nearest point may be missed, so that its normal does not tell the sign."""
+
 
 @njit(cache=True, error_model="numpy")
 def _offer(points, point, z, y, x, nearest, squared):
@@ -130,16 +133,15 @@ def _same_sheet(points, normals, start, found, reach):
 
 
 @njit(parallel=True, cache=True, error_model="numpy")
-def surface_distance(
-    position, points, normals, neighbours, nearest, origin, spacing, tolerance, clear, out
-):
+def surface_distance(position, points, normals, neighbours, nearest, origin, spacing, tolerance, clear, out):
     """Measure the signed distance of positions to a surface, negative inside.
 
-    The search starts at the nearest of the points kept in the eight nodes around a position and walks on over
-    the surface; then at those of the others that are about as near and lie on another sheet. The
+    The search starts at the nearest of the points kept in the eight nodes around a position and walks on
+    over the surface; then at those of the others that are about as near and lie on another sheet. The
     distance to the tangent plane of the nearest point counts as long as the foot lies within `tolerance` of
-    the point; further out (beyond an edge) the distance to the point itself takes over. The sign is that along
-    the normal; it is clear where the position lies within `CLEAR` of the normal's direction.
+    the point; further out (beyond an edge) the distance to the point itself takes over. The sign is that
+    along the normal; it is clear near the surface, within `CLEAR` of the normal's direction, where the
+    normals of all neighbours tell the same.
 
     Parameters
     ----------
@@ -202,4 +204,13 @@ def surface_distance(
         )
         away = max(abs(along), math.sqrt(max(best - tolerance * tolerance, 0.0)))
         out[row] = math.copysign(away, along)
-        clear[row] = abs(along) >= CLEAR * away
+        clear[row] = abs(along) >= CLEAR * away and away <= CLEAR_WITHIN
+        for slot in range(neighbours.shape[1]):
+            other = neighbours[found, slot]
+            beside = (
+                (pz - points[other, 0]) * normals[other, 0]
+                + (py - points[other, 1]) * normals[other, 1]
+                + (px - points[other, 2]) * normals[other, 2]
+            )
+            if beside * along <= 0.0:
+                clear[row] = False

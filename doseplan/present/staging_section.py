@@ -49,7 +49,7 @@ def _zones(zones: list[int]) -> str:
 
 
 def implant_section(arms: dict[str, Any]) -> list[str]:
-    """Write per field whether it crosses implants, and what a CT would make of the range; empty without any."""
+    """Write per field whether it crosses implants, and what a CT makes of the range; empty without any."""
     lines = []
     for name, arm in arms.items():
         for field in arm["implants"] or ():

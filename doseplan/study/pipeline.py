@@ -2,6 +2,7 @@
 
 import json
 import platform
+from collections.abc import Sequence
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
@@ -56,7 +57,10 @@ def plan_case(case: Case, *, out: str | Path | None = None, progress: Progress =
         if arm in finished:
             arms[arm] = finished[arm]
         else:
-            arms[arm] = plan_arm(case, phantoms[arm], library, start=spots, progress=_named(progress, arm))
+            others = [phantoms[name] for name in phantoms if name != arm]
+            arms[arm] = plan_arm(
+                case, phantoms[arm], library, others=others, start=spots, progress=_named(progress, arm)
+            )
             if folder is not None:
                 _keep(folder, arm, arms[arm], _described(case, attributes, arms, library), progress)
         spots = arms[arm]["spots"]
@@ -68,6 +72,7 @@ def plan_arm(
     phantom: xr.Dataset,
     library: xr.Dataset,
     *,
+    others: Sequence[xr.Dataset] = (),
     start: xr.Dataset | None = None,
     progress: Progress = silent,
 ) -> Stages:
@@ -75,12 +80,17 @@ def plan_arm(
 
     Parameters
     ----------
+    others
+        Phantoms of the other arms, which the spots reach too.
     start
         Spots of another arm with their weights; spots cover the unoperated target, so all arms share them.
     """
     progress("samples and spots", 0.0)
     samples = place_samples(phantom, case)
-    spots = place_spots(case, phantom, place_fields(case, phantom), library) if start is None else start
+    if start is None:
+        spots = place_spots(case, phantom, place_fields(case, phantom), library, others)
+    else:
+        spots = start
     planned = optimise(case, phantom, samples, spots, library, start=start, progress=progress)
     at_samples = sample_dose(case, phantom, samples, planned, library)
     on_grid = grid_dose(case, phantom, planned, library, progress=progress)

@@ -43,7 +43,13 @@ def test_volumes_of_the_samples_are_those_of_the_structures(arm: str, samples, a
 @pytest.mark.parametrize("arm", ARMS)
 def test_every_piece_of_cord_surface_has_a_sample_within_half_a_millimetre(arm: str, samples, arms) -> None:
     surface = of(samples[arm], "cord", surface=True)
-    assert np.abs(at_voxels(arms[arm], "distance_cord", surface[np.abs(surface[:, 2]) < 54.0])).max() < 0.1
+    # not at the ends of the grid, nor at the conus, which is thinner than voxels resolve
+    assert (
+        np.abs(
+            at_voxels(arms[arm], "distance_cord", surface[(surface[:, 2] > -46.0) & (surface[:, 2] < 54.0)])
+        ).max()
+        < 0.1
+    )
     gaps, _ = cKDTree(surface).query(surface, k=2)
     assert gaps[:, 1].max() <= 0.5
     voxels = arms[arm]["distance_cord"]

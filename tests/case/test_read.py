@@ -79,13 +79,24 @@ def test_every_number_without_a_published_source_is_an_assumption() -> None:
         ("voxel_mm = 1.0", "voxel_mm = 0.5", "GiB (640 x 440 x 220 voxels of 0.5 mm); voxel_mm >= 0."),
         ("voxel_mm = 1.0", "voxel_mm = 1.0\nz_mm = [10.0, 5.0]", "my.toml: grid: z_mm: expected first < second"),
         ("voxel_mm = 1.0", "voxel_mm = 1.0\nz_mm = [10.0]", "my.toml: grid.z_mm"),
+        ("[grid]", '[material]\nbone = "csf"\n[grid]', "my.toml: material.bone: expected a tissue, got 'bone'"),
+        ("[grid]", '[material]\ntumour = "cfs"\n[grid]', "my.toml: material.tumour: expected a known material, got 'cfs'; did you mean 'csf'?"),
+        ("[grid]", '[hardware]\nmaterial = "titanium"\n[grid]', "my.toml: hardware: expected screw_levels or cement_level, got neither"),
+        ("[grid]", '[hardware]\nscrew_levels = ["T10", "L3"]\n[grid]', "my.toml: hardware.screw_levels[1]: expected a level of the anatomy (T10, T11, T12, L1), got 'L3'"),
+        ("[grid]", '[hardware]\nscrew_levels = ["T10"]\nmaterial = "iron"\n[grid]', "my.toml: hardware.material: expected 'titanium', 'cobalt_chrome' or 'cfr_peek', got 'iron'"),
+        ("[surgery]", "[surgery]\nseparation_zones = [0, 13]", "my.toml: surgery.separation_zones[0]: expected separation_zones >= 1, got 0"),
+        ("[grid]", '[surgery.en_bloc]\nresection = "sagittal_2_5"\nlevels = ["C3"]\n[grid]', "my.toml: surgery.en_bloc.levels[0]: expected a level of the anatomy"),
+        ('side = "left"', 'side = "left"\ntemplate = "cells"', "my.toml: tumour: cells: expected at least one entry"),
+        ('side = "left"', 'side = "left"\ncells = [{ level = "T11", zones = [13], layers = ["B"] }]', "my.toml: tumour.cells[0].zones[0]: expected zones <= 12, got 13"),
+        ('side = "left"', 'side = "left"\ncells = [{ level = "T11", zones = [1], layers = ["E"] }]', "my.toml: tumour.cells[0].layers[0]: expected 'A', 'B', 'C' or 'D', got 'E'"),
+        ("[grid]", '[clinical]\nfrankel = "F"\n[grid]', "my.toml: clinical.frankel: expected 'A', 'B', 'C', 'D' or 'E', got 'F'"),
         ('cavity_material = "csf"', 'cavity_material = "cfs"', "my.toml: surgery.cavity_material: expected a known material, got 'cfs'; did you mean 'csf'?"),
         ("centre_z_mm = 0.0", "centre_z_mm = 90.0", "my.toml: tumour.centre_z_mm: expected -55 < centre_z_mm < 55"),
         ("[prescription]", "assumptions = []\n[prescription]", "got 'assumptions'"),
         ("[prescription]", "[prescribtion]", "got 'prescribtion'; did you mean 'prescription'?"),
         ("[prescription]", "[prescribtion]", "my.toml: prescription: expected a table with total_gy_rbe"),
-        ('anatomy = "../anatomies/t11_t12.toml"', "anatomy = 3", "my.toml: anatomy: expected the path of an anatomy file, got 3"),
-        ('anatomy = "../anatomies/t11_t12.toml"', "", "my.toml: anatomy: expected the path of an anatomy file, got nothing"),
+        ('anatomy = "../anatomies/t11_t12.toml"', "anatomy = 3", "my.toml: anatomy: expected the path of an anatomy file or a table, got 3"),
+        ('anatomy = "../anatomies/t11_t12.toml"', "", "my.toml: anatomy: expected the path of an anatomy file or a table, got nothing"),
     ],
 )  # fmt: skip
 def test_a_mistake_in_the_case_gets_one_clear_line(old: str, new: str, wanted: str) -> None:
@@ -97,14 +108,22 @@ def test_a_mistake_in_the_case_gets_one_clear_line(old: str, new: str, wanted: s
 @pytest.mark.parametrize(
     ("old", "new", "wanted"),
     [
-        ("width = { mm = 310.0", "width = { mm = 10000.0", "spine.toml: trunk.width: expected at most 1000 mm, got 10000"),
-        ("width = { mm = 310.0", "width = { mm = 10000.0", "my.toml: grid: expected at most 6 GiB of voxels, got 58.7 GiB (10010 x 220 x 110 voxels"),
-        ("width = { mm = 310.0", "width = { mm = -1.0", "spine.toml: trunk.width.mm: expected mm > 0, got -1.0"),
-        ("cord_depth = { mm = 7.0", "cord_depth = { mm = 70.0", "spine.toml: level T11: expected cord_depth < sac_depth, got 70"),
-        ('origin_below = "T11"', 'origin_below = "T1"', "origin_below: expected one of"),
-        ("canal_depth", "canal_depht", "spine.toml: level[0].canal_depht: expected a known key, got 'canal_depht'; did you mean 'canal_depth'?"),
-        (', source = "assumed" }', " }", "source: expected a value, got nothing"),
-        ("[bone]", "[bone", "spine.toml: expected TOML, got"),
+        ("[trunk]", '[trunk]\nwidth = { mm = 10000.0, source = "x" }', "spine.toml: trunk.width: expected at most 1000 mm, got 10000"),
+        ("[trunk]", '[trunk]\nwidth = { mm = 10000.0, source = "x" }', "my.toml: grid: expected at most 6 GiB of voxels, got 58.7 GiB (10010 x 220 x 110 voxels"),
+        ("mm = 110.0", "mm = -1.0", "spine.toml: trunk.height.mm: expected mm > 0, got -1.0"),
+        ("[trunk]", '[[level]]\nname = "T11"\ncord_depth = { mm = 70.0, source = "x" }\n[trunk]', "spine.toml: level T11: expected cord_depth < sac_depth, got 70"),
+        ("[trunk]", '[[level]]\nname = "T11"\ncanal_depht = { mm = 70.0, source = "x" }\n[trunk]', "spine.toml: level T11.canal_depht: expected a known key, got 'canal_depht'; did you mean 'canal_depth'?"),
+        ("[trunk]", '[[level]]\nname = "L4"\n[trunk]', "spine.toml: level[0].name: expected one of T10, T11, T12, L1, got 'L4'"),
+        ("[trunk]", '[[level]]\nname = "T11"\ncanal_depth = { percentile = 100.0 }\n[trunk]', "spine.toml: level[0].canal_depth.percentile: expected 0.1 <= percentile <= 99.9 alone, got"),
+        ('"T10-L1"', '"T10-L1"\npercentile = 120', "spine.toml: percentile.body_height_anterior: expected 0.1 <= percentile <= 99.9, got 120"),
+        ('"T10-L1"', '"T10-L1"\npercentile = { canal_dept = 5.0 }', "percentile.canal_dept: expected a dimension of a level, got 'canal_dept'; did you mean 'canal_depth'?"),
+        ('"T10-L1"', '"L1-T10"', "spine.toml: levels: expected the upper level first, got 'L1-T10'"),
+        ('"T10-L1"', '"T10-S1"', "spine.toml: levels: expected a run of levels such as 'T10-L1', got 'T10-S1'"),
+        ('"T10-L1"', '"T10-L9"', "spine.toml: levels: expected levels from C3 to L5, got 'L9'"),
+        ('levels = "T10-L1"', "percentile = 5.0", "spine.toml: percentile: expected together with levels"),
+        ('origin_below = "T11"', 'origin_below = "T1"', "spine.toml: origin_below: expected one of T10, T11, T12, L1, got 'T1'"),
+        (', source = "assumed: two levels and the halves of their neighbours" }', " }", "spine.toml: trunk.height.source: expected a value, got nothing"),
+        ("[trunk]", "[trunk", "spine.toml: expected TOML, got"),
     ],
 )  # fmt: skip
 def test_a_mistake_in_the_anatomy_names_the_anatomy_file(old: str, new: str, wanted: str) -> None:
@@ -116,7 +135,7 @@ def test_a_mistake_in_the_anatomy_names_the_anatomy_file(old: str, new: str, wan
 def test_all_mistakes_of_both_files_are_reported_at_once() -> None:
     case = CASE.read_text(encoding="utf-8").replace("separation_mm = 3.0", "separation_mm = -3.0")
     case = case.replace("fractions = 16", "fractions = 0").replace("[surgery]", "[surgery]\nblood = 1")
-    anatomy = ANATOMY.read_text(encoding="utf-8").replace("width = { mm = 310.0", "width = { mm = 0.0")
+    anatomy = ANATOMY.read_text(encoding="utf-8").replace("mm = 110.0", "mm = 0.0")
     with pytest.raises(InputError) as caught:
         parse_case(case, anatomy)
     assert len(caught.value.lines) == 4, caught.value.lines

@@ -61,7 +61,9 @@ def test_sign_is_that_of_the_ellipsoid_where_it_is_clear(ellipsoid):
     found, clear = measure(ellipsoid, position)
     inside = np.sum((position / [4.0, 6.0, 9.0]) ** 2, axis=1) < 1.0
     np.testing.assert_array_equal((found < 0.0)[clear], inside[clear])
-    assert clear.mean() > 0.99  # a smooth surface has no edges; only points on it can be unclear
+    near = np.abs(found) < 2.0
+    assert clear[near].mean() > 0.9  # a smooth surface has no edges; points on it or deep inside are unclear
+    assert not clear[~near].any()
 
 
 def test_one_and_two_threads_give_the_same_bits(ellipsoid):
