@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - one mistake a line reads best
 """The command line as people meet it: exit codes, one clear line for each mistake, nothing written."""
 
 import json
@@ -121,6 +122,45 @@ def test_check_of_no_run(tmp_path: Path) -> None:
     done = doseplan("check", str(tmp_path), folder=tmp_path)
     assert done.returncode == 2
     assert "expected a run folder" in done.stderr
+
+
+def test_phantom_draws_and_gives_one_json_object(tmp_path: Path) -> None:
+    arguments = ("phantom", "c5_dumbbell", "--voxel-mm", "2.5", "--out", "neck.png", "--json")
+    done = doseplan(*arguments, folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    answer = json.loads(done.stdout)
+    assert list(answer["arms"]) == ["none", "decompressed", "separated"]
+    assert answer["arms"]["none"]["volumes_cm3"]["gtv"] == pytest.approx(13.05, rel=0.03)
+    assert answer["arms"]["none"]["staging"]["cells"]["C6"]["A"] == [3, 4, 5]
+    assert (tmp_path / "neck.png").stat().st_size > 50_000
+    assert [path.name for path in tmp_path.iterdir()] == ["neck.png"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "wanted"),
+    [
+        (("phantom", "nothing.toml"), "nothing.toml: expected a case file (TOML), got no such file"),
+        (("phantom", "t9_body", "--voxel-mm", "9"), "--voxel-mm: expected 0.5 <= voxel_mm <= 5, got 9"),
+        (("phantom", "t9_body", "--out", "a.pdf"), "--out: expected a .png file in a folder that exists, got a.pdf"),
+        (("phantom", "t9_body", "--out", "no/a.png"), "--out: expected a .png file in a folder that exists, got no/a.png"),
+    ],
+)  # fmt: skip
+def test_phantom_of_nonsense_is_one_line(tmp_path: Path, arguments: tuple[str, ...], wanted: str) -> None:
+    done = doseplan(*arguments, folder=tmp_path)
+    assert done.returncode == 2
+    assert done.stderr.strip() == wanted
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_case_with_its_anatomy_inside_is_one_short_file(tmp_path: Path) -> None:
+    (tmp_path / "short.toml").write_text(
+        'anatomy = { levels = "T10-L1" }\nprescription = { total_gy_rbe = 64.0 }\n'
+        'surgery = { separation_mm = 3.0 }\ntumour = { side = "right" }\n'
+    )
+    done = doseplan("phantom", "short.toml", "--voxel-mm", "3", folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "ESCC grade" in done.stdout
+    assert (tmp_path / "phantom_short.png").exists()
 
 
 @pytest.mark.parametrize("energy", ["20", "1000", "nan"])

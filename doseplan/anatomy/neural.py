@@ -17,7 +17,7 @@ TAPER_MM = 8.0
 """[mm] the cord narrows to its tip over this length (assumed)."""
 
 _PARTS = ("x", "y", "xx", "yy", "xy")
-_DIRECTIONS = np.linspace(0.0, 2.0 * np.pi, 48, endpoint=False)
+_DIRECTIONS = np.linspace(0.0, 2.0 * np.pi, 180, endpoint=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -86,7 +86,8 @@ def paint_tissues(
     part = inside(model.axes, model.gross.box)
     mass = gross[part]
     if model.separation_mm is None:
-        mass = fraction(model.mass(*thin_mesh(model.axes, part)), voxel)
+        # the mass fills up what the dura cuts out of the gross tumour, and has no edge there
+        mass = np.maximum(mass, fraction(model.mass(*thin_mesh(model.axes, part)), voxel))
     _paint(canvas, part, mass, "tumour")
     if case.tumour.bone == "sclerotic":
         _replace(canvas, part, mass * _at(whole_bone, part, model), "tumour", "sclerotic_tumour")

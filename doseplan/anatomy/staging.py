@@ -23,6 +23,9 @@ INVOLVED_CM3 = 0.03
 INVOLVED_PERCENT = 5.0
 """[%] of a cell that must be tumour, for it to count (assumed)."""
 
+SMALLEST_SECTION = 8.0
+"""[voxels] a smaller cross-section of the cord, as near its tip, is too coarse to see it deformed."""
+
 FILM_MM = 0.1
 """[mm] tumour counts this deep inside its surface."""
 
@@ -76,7 +79,7 @@ def cell_volumes(phantom: xr.Dataset) -> tuple[NDArray[np.float64], NDArray[np.f
     """
     names = str(phantom.attrs["levels"]).split()
     shape = (len(names), ZONES, len(LAYERS))
-    # by centres, as edges of zones and layers cut through voxels; a film of tumour over an edge does not count
+    # by centres, as edges of zones and layers cut through voxels; a film over an edge does not count
     gtv = phantom["distance_gtv"].values < -FILM_MM
     part = _box(gtv)
     if part is None:
@@ -250,7 +253,7 @@ def _cord_deformation(phantom: xr.Dataset, reference: xr.Dataset, upper: Mask) -
     """Largest change of a half axis of the cord's cross-section [mm]; moving it as a whole does not count."""
     now, area = _section_axes(phantom["cord"].values[upper], phantom)
     before, _ = _section_axes(reference["cord"].values[upper], reference)
-    whole = area > 8.0  # [mm2] the tip has too few voxels
+    whole = area > SMALLEST_SECTION * float(phantom.attrs["voxel_mm"]) ** 2
     return float(np.abs(now - before)[whole].max(initial=0.0))
 
 

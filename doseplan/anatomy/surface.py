@@ -97,7 +97,7 @@ def surface_points(shape: Shape, box: Box, *, splits: int = 3) -> tuple[Array, A
     parts = (np.arange(splits) - (splits - 1) / 2) * LATTICE_MM / splits
     offsets = np.stack(np.meshgrid(parts, parts, parts, indexing="ij"), axis=-1).reshape(-1, 3)
     linear = value[:, None] + gradient @ offsets.T
-    node, part = np.nonzero(np.abs(linear) < 0.52 * LATTICE_MM / splits)
+    node, part = np.nonzero(np.abs(linear) < 0.6 * LATTICE_MM / splits)
     points, normals = project(shape, nodes[node] + offsets[part], linear[node, part], gradient[node])
     inside = np.all([(points[:, i] >= box[i][0]) & (points[:, i] <= box[i][1]) for i in range(3)], axis=0)
     return points[inside], normals[inside]

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from doseplan.cli.tell import Json, answer, app, prepare_kernels, progress, say
+from doseplan.cli.tell import Json, answer, app, checked_path, draw, prepare_kernels, progress
 from doseplan.messages import InputError
 
 
@@ -28,14 +28,10 @@ def phantom(
         if not 0.5 <= voxel_mm <= 5.0:
             raise InputError(f"--voxel-mm: expected 0.5 <= voxel_mm <= 5, got {voxel_mm:g}")
         case = replace(case, grid=replace(case.grid, voxel_mm=voxel_mm))
-    picture = out or Path(f"phantom_{case.name}.png")
-    if picture.suffix != ".png":
-        raise InputError(f"--out: expected a name that ends in .png, got {picture.name}")
-    if not picture.absolute().parent.is_dir():
-        raise InputError(f"--out: expected an existing folder, got {picture.parent}")
+    picture = checked_path(out or Path(f"phantom_{case.name}.png"), ".png")
     prepare_kernels()
     from doseplan.evaluation import phantom_numbers
-    from doseplan.present import phantom_table, phantom_views, save_figure
+    from doseplan.present import phantom_table, phantom_views
     from doseplan.study import build_phantoms
 
     with progress() as report:
@@ -43,6 +39,5 @@ def phantom(
         numbers = phantom_numbers(case, arms)
         report("picture", 0.9)
         shown = {name: arms[name] for name in ("none", "separated")}
-        save_figure(phantom_views(shown, case), picture)
+        draw(phantom_views(shown, case), picture)
     answer(numbers, as_json, lambda console: console.print(phantom_table(numbers)))
-    say(f"Picture: {picture}")

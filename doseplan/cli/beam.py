@@ -5,12 +5,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from doseplan.cli.tell import Json, answer, app, prepare_kernels, progress, say
+from doseplan.cli.tell import Json, answer, app, checked_path, draw, prepare_kernels, progress, say
 from doseplan.messages import InputError
 
 if TYPE_CHECKING:
     import xarray as xr
-    from matplotlib.figure import Figure
 
 Ion = Annotated[str, typer.Option(help="Primary ion: 12C, 4He, 1H, ...")]
 Picture = Annotated[Path | None, typer.Option(help="Picture, .png.")]
@@ -46,8 +45,8 @@ def bragg(
     from doseplan.present import bragg_curve, bragg_numbers, bragg_table, sensitivity_table, spectra_figure
 
     depths = _depths(spectra_mm)
-    picture = _checked(out or Path(f"bragg_{ion}_{energy:g}.png"), ".png")
-    data = None if save is None else _checked(save, ".nc", option="--save")
+    picture = checked_path(out or Path(f"bragg_{ion}_{energy:g}.png"), ".png")
+    data = None if save is None else checked_path(save, ".nc", option="--save")
     line = BeamLine(
         momentum_spread=0.01 * momentum_spread_percent,
         ripple_filter_mm=ripple_filter_mm,
@@ -69,11 +68,11 @@ def bragg(
     with progress() as report:
         rows = sensitivities(energy, ion=ion, material=material, progress=report) if uncertainty else []
     numbers = bragg_numbers(curve) | ({"uncertainty": rows} if rows else {})
-    _draw(bragg_curve(curve), picture)
+    draw(bragg_curve(curve), picture)
     if data is not None:
         _write(curve, data)
     if spectra is not None:
-        _draw(spectra_figure(spectra), picture.with_name(f"{picture.stem}_spectra.png"))
+        draw(spectra_figure(spectra), picture.with_name(f"{picture.stem}_spectra.png"))
         if data is not None:
             _write(spectra, data.with_name(f"{data.stem}_spectra.nc"))
     answer(numbers, as_json, lambda console: console.print(bragg_table(curve)))
@@ -106,8 +105,8 @@ def sobp(
     from doseplan.present import spread_out_figure, spread_out_numbers, spread_out_table
 
     place = f"{energy:g}" if energy is not None else f"{distal_mm:g}mm" if distal_mm is not None else "none"
-    picture = _checked(out or Path(f"sobp_{ion}_{place}.png"), ".png")
-    data = None if save is None else _checked(save, ".nc", option="--save")
+    picture = checked_path(out or Path(f"sobp_{ion}_{place}.png"), ".png")
+    data = None if save is None else checked_path(save, ".nc", option="--save")
     with progress() as report:
         peak = spread_out_peak(
             energy,
@@ -123,7 +122,7 @@ def sobp(
             air_gap_mm=air_gap_mm,
             progress=report,
         )
-    _draw(spread_out_figure(peak), picture)
+    draw(spread_out_figure(peak), picture)
     if data is not None:
         _write(peak, data)
     answer(spread_out_numbers(peak), as_json, lambda console: console.print(spread_out_table(peak)))
@@ -135,23 +134,6 @@ def _depths(stated: str) -> list[float]:
         return [float(text) for text in stated.split(",") if text.strip()]
     except ValueError:
         raise InputError(f"--spectra-mm: expected numbers such as 10,80,150, got {stated!r}") from None
-
-
-def _checked(path: Path, suffix: str, *, option: str = "--out") -> Path:
-    """Refuse a file that can't be what is written."""
-    if path.is_dir() or path.suffix.lower() != suffix or not path.parent.is_dir():
-        raise InputError(f"{option}: expected a {suffix} file in a folder that exists, got {path}")
-    return path
-
-
-def _draw(figure: "Figure", path: Path) -> None:
-    from doseplan.present import save_figure
-
-    try:
-        save_figure(figure, path)
-    except OSError as error:
-        raise InputError(f"--out: expected a file that can be written, got '{error.strerror}'") from error
-    say(f"Picture: {path}")
 
 
 def _write(dataset: "xr.Dataset", path: Path) -> None:

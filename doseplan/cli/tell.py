@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from doseplan.messages import Progress
+from doseplan.messages import InputError, Progress
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
     from rich.console import Console
 
 app = typer.Typer(
@@ -66,6 +67,24 @@ def prepare_kernels() -> None:
     if not any(folder.iterdir()):
         say("compiling kernels, once (about a minute in all)")
     os.environ["NUMBA_CACHE_DIR"] = str(folder)
+
+
+def checked_path(path: Path, suffix: str, *, option: str = "--out") -> Path:
+    """Refuse a file that can't be what is written."""
+    if path.is_dir() or path.suffix.lower() != suffix or not path.parent.is_dir():
+        raise InputError(f"{option}: expected a {suffix} file in a folder that exists, got {path}")
+    return path
+
+
+def draw(figure: "Figure", path: Path) -> None:
+    """Write a picture, or say why it can't be written."""
+    from doseplan.present import save_figure
+
+    try:
+        save_figure(figure, path)
+    except OSError as error:
+        raise InputError(f"--out: expected a file that can be written, got '{error.strerror}'") from error
+    say(f"Picture: {path}")
 
 
 @contextmanager

@@ -41,11 +41,15 @@ def staging(case: Case, arms: dict[str, xr.Dataset]) -> dict[str, Any]:
     Parameters
     ----------
     arms : Datasets of `build_phantom` by arm
-        Without the arm `decompressed` a tumour's pressing can't be judged, and the arms are left out.
+        Without the arm `decompressed` a tumour's pressing can't be judged, and without `region` its zones
+        can't; the arms are left out then.
     """
     reference = arms.get("decompressed")
+    known = reference is not None and all("region" in data for data in arms.values())
     found: dict[str, Any] = {
-        "arms": {} if reference is None else {name: stage(data, reference) for name, data in arms.items()}
+        "arms": {name: stage(data, reference) for name, data in arms.items()}
+        if known and reference is not None
+        else {}
     }
     clinical = case.clinical
     if clinical is not None:

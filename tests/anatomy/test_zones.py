@@ -12,17 +12,26 @@ from doseplan.case import Case, parse_case
 LEFT, BACK = 1.0, 1.0  # x grows to the patient's left, y to the back
 
 
-def cells_case(cells: str, side: str = "left", **grid: object) -> Case:
+def cells_case(cells: str, side: str = "left") -> Case:
+    tumour = f'template = "cells", cells = [{cells}]' if cells else 'template = "paraspinal"'
     case = parse_case(
         f"""
         anatomy = {{ levels = "T10-L1", origin_below = "T11" }}
         prescription = {{ total_gy_rbe = 64.0 }}
         surgery = {{ separation_mm = 2.0 }}
-        tumour = {{ side = "{side}", {'template = "cells", cells = [' + cells + "]" if cells else 'template = "paraspinal"'} }}
+        tumour = {{ side = "{side}", {tumour} }}
         """,
         None,
     )
-    return replace(case, grid=replace(case.grid, x_mm=(-60.0, 60.0), y_mm=(-70.0, 60.0), **grid))
+    return replace(case, grid=replace(case.grid, x_mm=(-60.0, 60.0), y_mm=(-70.0, 60.0)))
+
+
+def cell(level: str, zones: object, layers: object) -> str:
+    return f'{{ level = "{level}", zones = {zones}, layers = {layers} }}'
+
+
+def volume_cm3(*cells: str) -> float:
+    return float(build_phantom(cells_case(", ".join(cells)), separation_mm=None).attrs["gtv_cm3"])
 
 
 @pytest.mark.parametrize(
@@ -73,25 +82,17 @@ def test_sectors_hold_their_zones_and_no_others(zones: tuple[int, ...]) -> None:
     ],
 )
 def test_cells_are_read_back_as_stated(zones: list[int], layers: list[str]) -> None:
-    case = cells_case(f'{{ level = "T12", zones = {zones}, layers = {layers} }}')
+    case = cells_case(cell("T12", zones, layers))
     phantom = build_phantom(case, separation_mm=None)
     found = stage(phantom, phantom)
     assert found["cells"] == {"T12": {layer: sorted(zones) for layer in layers}}
 
 
 def test_cells_of_two_levels_and_entries_join_without_a_seam() -> None:
-    both = cells_case(
-        '{ level = "T11", zones = [4, 5, 6], layers = ["B", "C"] }, { level = "T12", zones = [4, 5, 6], layers = ["B"] }, { level = "T12", zones = [4, 5, 6], layers = ["C"] }'
-    )
-    one = build_phantom(both, separation_mm=None)
-    apart = sum(
-        build_phantom(
-            cells_case(f'{{ level = "{level}", zones = [4, 5, 6], layers = ["B", "C"] }}'), separation_mm=None
-        ).attrs["gtv_cm3"]
-        for level in ("T11", "T12")
-    )
-    # cells reach 0.05 mm over their edges
-    assert one.attrs["gtv_cm3"] == pytest.approx(apart, rel=0.01)
+    zones, both = [4, 5, 6], ["B", "C"]
+    joined = volume_cm3(cell("T11", zones, both), cell("T12", zones, ["B"]), cell("T12", zones, ["C"]))
+    apart = sum(volume_cm3(cell(level, zones, both)) for level in ("T11", "T12"))
+    assert joined == pytest.approx(apart, rel=0.01)  # cells reach 0.05 mm over their edges
 
 
 def test_a_tumour_of_the_left_lies_in_the_zones_of_the_left() -> None:

@@ -59,11 +59,12 @@ def test_a_percentile_moves_by_the_published_spread(percentile: float) -> None:
 
 def test_a_drawn_sac_never_leaves_the_canal_nor_the_cord_the_sac() -> None:
     for canal, inner in ((0.1, 99.9), (5.0, 95.0), (50.0, 99.9)):
-        draw = f"canal_depth = {canal}, canal_width = {canal}, sac_depth = {inner}, cord_depth = {inner}"
-        for level in case_of(f'levels = "C3-L5", percentile = {{ {draw} }}').anatomy.level:
-            assert level.sac_depth.mm < level.canal_depth.mm
-            if level.cord_depth is not None:
-                assert level.cord_depth.mm < level.sac_depth.mm
+        draw = {"canal_depth": canal, "canal_width": canal, "sac_depth": inner, "cord_depth": inner}
+        for level in expand_anatomy({"levels": "C3-L5", "percentile": draw})[0]["level"]:
+            assert level["sac_depth"]["mm"] < level["canal_depth"]["mm"]
+            assert level["sac_width"]["mm"] < level["canal_width"]["mm"]
+            if "cord_depth" in level:
+                assert level["cord_depth"]["mm"] < level["sac_depth"]["mm"]
 
 
 def test_a_stated_dimension_and_a_stated_percentile_stand_over_the_table() -> None:
@@ -99,7 +100,7 @@ def test_z_is_zero_in_the_disc_below_the_origin() -> None:
 def test_the_origin_is_in_the_middle_unless_stated() -> None:
     expanded, wrong = expand_anatomy({"levels": "T9-L1"})
     assert not wrong
-    assert expanded["origin_below"] == "T10"
+    assert expanded["origin_below"] == "T11"  # 3 levels of 5 above, but lower levels are taller
     assert case_of('levels = "T9-L1", origin_below = "T12"').anatomy.origin_below == "T12"
 
 

@@ -167,12 +167,18 @@ def test_no_curve_leaves_its_panel(tree: xr.DataTree, case: Case) -> None:
 def test_unfinished_run_is_drawn_with_what_is_there(
     tree_of: Callable[..., xr.DataTree], case: Case, tmp_path: Path
 ) -> None:
-    assert len(save_figures(tree_of(46.0), case, tmp_path)) == 4
+    assert len(save_figures(tree_of(46.0), case, tmp_path)) == 5
 
 
 def test_files_are_the_same_every_time_and_whole(tree: xr.DataTree, case: Case, tmp_path: Path) -> None:
     first, second = (save_figures(tree, case, tmp_path / name) for name in ("a", "b"))
-    assert [path.name for path in first] == ["dose.png", "dvh.png", "depth_dose.png", "let.png"]
+    assert [path.name for path in first] == [
+        "phantom.png",
+        "dose.png",
+        "dvh.png",
+        "depth_dose.png",
+        "let.png",
+    ]
     for one, two in zip(first, second, strict=True):
         assert one.read_bytes() == two.read_bytes()
         assert imread(one).std() > 0.0
