@@ -93,8 +93,8 @@ def sections(case: Case, levels: tuple[Placed, ...], z: Array, *, pressed: bool)
     """Cross-sections of sac and cord at z.
 
     Where the tumour presses, the sac is narrowed along `push_deg` and moved away, or narrowed all round. The
-    cord keeps its shape as long as it has room; then it is narrowed to leave `csf_left_mm` on both sides and
-    widened across, so that its area stays as far as the sac has room.
+    cord keeps its shape as long as it has room; then it is narrowed to leave `csf_left_mm` of fluid on both
+    sides and widened across, so that its area stays as far as the sac has room.
     """
     zero = np.zeros_like(z, dtype=np.float64)
     sac = Section(
@@ -166,7 +166,8 @@ def _pressed(case: Case, sac: Section, inner: Section, weight: Array) -> tuple[S
     ux, uy = press_direction(case)
     compression = weight * case.tumour.compression_percent / 100.0
     narrowing = 1.0 - compression
-    fluid = weight * case.tumour.csf_left_mm
+    # to the outer dura; full as soon as the tumour presses, so that slopes are no tighter than the middle
+    fluid = np.minimum(4.0 * weight, 1.0) * (case.tumour.csf_left_mm + DURA_THICKNESS_MM)
     if case.tumour.pressed == "all_round":
         squeezed = Section(x=sac.x, y=sac.y, xx=sac.xx * narrowing**2, yy=sac.yy * narrowing**2, xy=sac.xy)
     else:
@@ -204,8 +205,8 @@ def _stretched(section: Section, direction: tuple[float, float], along: Array, a
 def _placed_inside(sac: Section, inner: Section, fluid: Array) -> Section:
     """Move the cord towards the middle of the sac, and shrink it if it must be, until it lies in the sac.
 
-    One convex shape lies in another if its support does in every direction; `fluid` [mm] is left if the
-    cord leaves room for it.
+    One convex shape lies in another if its support does in every direction; `fluid` [mm], which counts the
+    dura, is left if the cord leaves room for it.
     """
     free, reach, away = [], [], []
     for angle in _DIRECTIONS:

@@ -195,7 +195,7 @@ def phantom_table(numbers: dict[str, Any]) -> Table:
             cells = [arm[part].get(key) for arm in arms.values()]
             texts = ["-" if cell is None else f"{cell:.2f}" for cell in cells]
             table.add_row(
-                f"{key.replace('_', ' ')} [{unit}]", *texts, end_section=key == list(first[part])[-1]
+                f"{key.replace('_', ' ')}, {unit}", *texts, end_section=key == list(first[part])[-1]
             )
     for key, title in (("escc", "ESCC grade"), ("zones", "WBB zones"), ("layers", "WBB layers")):
         cells = [arm["staging"][key] for arm in arms.values()]

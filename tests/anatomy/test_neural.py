@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from doseplan.anatomy import build_phantom
-from doseplan.anatomy.neural import sections, tip_mm
+from doseplan.anatomy.neural import DURA_THICKNESS_MM, Section, press_direction, sections, tip_mm
 from doseplan.anatomy.spine import place_levels
 from doseplan.case import Case, parse_case
 from doseplan.case.tissues import TISSUES
@@ -96,3 +96,18 @@ def test_a_cord_with_room_keeps_its_shape(changed: Callable[..., Case]) -> None:
     free, pressed = (sections(case, levels, z, pressed=press)[1] for press in (False, True))
     for name in ("xx", "yy", "xy"):
         np.testing.assert_allclose(getattr(pressed, name), getattr(free, name), atol=1e-9)
+
+
+def test_the_stated_fluid_is_left_within_the_dura(changed: Callable[..., Case]) -> None:
+    case = changed("tumour", compression_percent=50.0, csf_left_mm=0.4)
+    levels = place_levels(case.anatomy)
+    z = np.array([case.tumour.centre_z_mm])
+    sac, cord = sections(case, levels, z, pressed=True)
+    ux, uy = press_direction(case)
+    gap = _half(sac, ux, uy) - _half(cord, ux, uy) - abs((cord.x - sac.x)[0] * ux + (cord.y - sac.y)[0] * uy)
+    assert gap - DURA_THICKNESS_MM == pytest.approx(0.4, abs=0.01)  # 180 directions are compared
+
+
+def _half(section: Section, ux: float, uy: float) -> float:
+    squared = ux * ux * section.xx + 2.0 * ux * uy * section.xy + uy * uy * section.yy
+    return float(np.sqrt(squared[0]))

@@ -43,7 +43,8 @@ def graded(case: Case) -> Callable[..., dict[str, object]]:
         ({"compression_percent": 30.0, "csf_left_mm": 0.0}, "1b"),
         ({"compression_percent": 42.0, "csf_left_mm": 0.0}, "1c"),
         ({"compression_percent": 50.0}, "2"),
-        ({"wrap_deg": 360.0, "pressed": "all_round", "compression_percent": 30.0}, "1c"),
+        ({"wrap_deg": 360.0, "pressed": "all_round", "compression_percent": 30.0}, "1b"),
+        ({"wrap_deg": 360.0, "pressed": "all_round", "compression_percent": 30.0, "csf_left_mm": 0.1}, "1c"),
         ({"wrap_deg": 360.0, "pressed": "all_round", "compression_percent": 48.0, "csf_left_mm": 0.0}, "3"),
     ],
 )
