@@ -87,10 +87,10 @@ Group = tuple[Array, NDArray[np.uint8], Array, NDArray[np.bool_], NDArray[np.boo
 
 
 def voxel_shape(phantom: xr.Dataset, name: str) -> Shape:
-    """Turn a distance variable into an implicit shape, by cubic splines around its surface."""
+    """Turn a distance variable into an implicit shape by cubic splines; far away it is where it was cut."""
     values = phantom[name].values
     voxel = _voxel_mm(phantom)
-    near = np.abs(values) < 4.0 + 2.0 * voxel
+    near = np.abs(values) < float(values.max()) - 1e-3
     bounds = [_ends(near.any(axis=tuple({0, 1, 2} - {axis}))) for axis in range(3)]
     part = tuple(slice(first, last + 1) for first, last in bounds)
     coefficients = spline_filter(values[part].astype(np.float64), order=3, mode="nearest")

@@ -41,15 +41,24 @@ def test_volumes_of_the_samples_are_those_of_the_structures(arm: str, samples, a
 
 
 @pytest.mark.parametrize("arm", ARMS)
+@pytest.mark.parametrize("reach", [5.0, 8.0])
+def test_the_part_of_the_target_near_the_dura_is_that_of_the_voxels(arm: str, reach, samples, arms) -> None:
+    found, phantom = samples[arm], arms[arm]
+    near = (found["sample_structure"].values == STRUCTURES["target"]) & (
+        found["sample_dura_distance"].values <= reach
+    )
+    voxels = phantom["target"].values[phantom["distance_dura"].values <= reach].sum() / 1000.0
+    # voxels of 1 mm count by their centres, on 2 mm of tissue or more: both edges blur by a twentieth of a voxel
+    assert found["sample_volume"].values[near].sum() == pytest.approx(float(voxels), rel=0.05)
+
+
+@pytest.mark.parametrize("arm", ARMS)
 def test_every_piece_of_cord_surface_has_a_sample_within_half_a_millimetre(arm: str, samples, arms) -> None:
     surface = of(samples[arm], "cord", surface=True)
     # not at the ends of the grid, nor at the conus, which is thinner than voxels resolve
-    assert (
-        np.abs(
-            at_voxels(arms[arm], "distance_cord", surface[(surface[:, 2] > -46.0) & (surface[:, 2] < 54.0)])
-        ).max()
-        < 0.1
-    )
+    middle = surface[(surface[:, 2] > -46.0) & (surface[:, 2] < 54.0)]
+    # linear between voxels of 1 mm, the rim of the pressed cord (radius 1 mm) lies h^2 / 8 R = 0.12 mm off
+    assert np.abs(at_voxels(arms[arm], "distance_cord", middle)).max() < 0.13
     gaps, _ = cKDTree(surface).query(surface, k=2)
     assert gaps[surface[:, 2] > -46.0, 1].max() <= 0.5
     assert gaps[:, 1].max() <= 0.6
