@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from doseplan.dose import depth_dose, spread_out_peak
     from doseplan.evaluation import evaluate
     from doseplan.exchange import read_run, write_run
+    from doseplan.exchange.dicom_read import read_dicom
     from doseplan.study import plan_case
 
 __version__ = _version("doseplan")
@@ -20,6 +21,7 @@ __all__ = [
     "evaluate",
     "load_case",
     "plan_case",
+    "read_dicom",
     "read_run",
     "spread_out_peak",
     "write_run",
@@ -31,6 +33,7 @@ _ROOMS = {
     "depth_dose": "dose",
     "spread_out_peak": "dose",
     "evaluate": "evaluation",
+    "read_dicom": "exchange.dicom_read",
     "read_run": "exchange",
     "write_run": "exchange",
     "plan_case": "study",

@@ -69,6 +69,15 @@ VARIABLES = {
     "distance_dura": _declare(VOXEL, "float32", "mm", "signed distance to the outer dura, negative inside"),
     "distance_gtv": _declare(VOXEL, "float32", "mm", "signed distance to the gross tumour, negative inside"),
     "distance_target": _declare(VOXEL, "float32", "mm", "signed distance to the target, negative inside"),
+    # a CT with contours
+    "ct_number": _declare(VOXEL, "int16", "HU", "CT number as imported"),
+    "contour_position": _declare(
+        ("contour_point", "axis"), "float64", "mm", "vertex (x, y, z) of a closed contour in patient LPS"
+    ),
+    "contour_start": _declare(("contour_edge",), "int64", "1", "first vertex of each contour, and the end"),
+    "contour_structure": _declare(
+        ("contour",), "int32", "1", "structure of the contour, number in attribute structures"
+    ),
     # anatomy: sample points
     "sample_position": _declare(("sample", "axis"), "float64", "mm", "position (x, y, z) in patient LPS"),
     "sample_structure": _declare(("sample",), "uint8", "1", "0 other tissue, 1 cord, 2 target"),

@@ -1,7 +1,8 @@
 """A case to voxels: vertebrae, cord, tumour, surgery, materials, sample points."""
 
+from doseplan.anatomy.contours import inside_contours, planes_of
 from doseplan.anatomy.phantom import build_phantom
 from doseplan.anatomy.samples import place_samples
 from doseplan.anatomy.staging import stage
 
-__all__ = ["build_phantom", "place_samples", "stage"]
+__all__ = ["build_phantom", "inside_contours", "place_samples", "planes_of", "stage"]

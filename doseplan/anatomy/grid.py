@@ -6,8 +6,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from doseplan.anatomy.shapes import Array
-from doseplan.case.sense import extents_mm
-from doseplan.case.spec import Case
 
 Axes = tuple[Array, Array, Array]
 """Voxel centres along z, y, x [mm]."""
@@ -15,16 +13,19 @@ Axes = tuple[Array, Array, Array]
 Box = tuple[tuple[float, float], tuple[float, float], tuple[float, float]]
 """Ends along z, y, x [mm]."""
 
+Extents = tuple[tuple[float, float], tuple[float, float], tuple[float, float]]
+"""Ends of a grid along x, y, z [mm]."""
+
 Slices = tuple[slice, slice, slice]
 
 
-def voxel_axes(case: Case) -> Axes:
-    """Lay out the voxel centres along z, y, x; the grid is centred on the stated extents."""
+def voxel_axes(extents_mm: Extents, voxel_mm: float) -> Axes:
+    """Lay out the voxel centres along z, y, x; the grid is centred on the extents along x, y, z."""
     axes: list[Array] = []
-    for low, high in reversed(extents_mm(case)):
-        size = max(1, math.ceil((high - low) / case.grid.voxel_mm - 1e-9))
+    for low, high in reversed(extents_mm):
+        size = max(1, math.ceil((high - low) / voxel_mm - 1e-9))
         steps = np.arange(size, dtype=np.float64) - (size - 1) / 2
-        axes.append((low + high) / 2 + steps * case.grid.voxel_mm)
+        axes.append((low + high) / 2 + steps * voxel_mm)
     return axes[0], axes[1], axes[2]
 
 

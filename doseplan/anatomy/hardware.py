@@ -1,26 +1,24 @@
 """Implants of the operated arms as shapes: pedicle screws, rods, cement; and what a CT makes of them."""
 
-import csv
 import itertools
 import math
-from functools import cache
-from importlib import resources
 
 import numpy as np
 from numpy.typing import NDArray
 
+from doseplan.anatomy.ct_curve import HIGHEST_HU, density_and_rsp
 from doseplan.anatomy.grid import Axes, Box
 from doseplan.anatomy.shapes import Array, Shape, capsule, ellipsoid, union, without
 from doseplan.anatomy.spine import Placed, canal, joined
 from doseplan.anatomy.zones import placed_level
-from doseplan.case.spec import Case
+from doseplan.case.spec import PhantomCase
 from doseplan.messages import InputError
 
 CONVERGENCE_DEG = 10.0
 """[deg] screws point this far towards the midline (assumed)."""
 
-CLIPPED_HU = 3071.0
-"""Largest CT number of a 12-bit scanner."""
+SCANNER = "matrad"
+"""Curve that a plan on the CT would take."""
 
 STREAK_HU, BAND_HU = 120.0, -250.0
 """Amplitude of streaks beside an implant and of the dark band between two (assumed)."""
@@ -30,7 +28,7 @@ STREAK_REACH_MM, BAND_SIGMA_MM, STREAKS = 25.0, 4.0, 8
 Rod = tuple[tuple[float, float, float], tuple[float, float, float]]
 
 
-def screws(case: Case, levels: tuple[Placed, ...]) -> list[Rod]:
+def screws(case: PhantomCase, levels: tuple[Placed, ...]) -> list[Rod]:
     """Give entry and tip (z, y, x) of every pedicle screw, left before right at each level [mm]."""
     if case.hardware is None:
         return []
@@ -53,7 +51,7 @@ def screws(case: Case, levels: tuple[Placed, ...]) -> list[Rod]:
     return found
 
 
-def rods(case: Case, levels: tuple[Placed, ...]) -> list[Rod]:
+def rods(case: PhantomCase, levels: tuple[Placed, ...]) -> list[Rod]:
     """Give the ends of the pieces of both rods, which join the heads of the screws [mm]."""
     hardware = case.hardware
     if hardware is None or not hardware.rods:
@@ -67,7 +65,7 @@ def rods(case: Case, levels: tuple[Placed, ...]) -> list[Rod]:
     return found
 
 
-def implants(case: Case, levels: tuple[Placed, ...]) -> tuple[Shape, Box] | None:
+def implants(case: PhantomCase, levels: tuple[Placed, ...]) -> tuple[Shape, Box] | None:
     """Screws and rods, kept out of the canal, with the box around them."""
     hardware = case.hardware
     parts = [(rod, hardware.screw_diameter_mm / 2) for rod in screws(case, levels)] if hardware else []
@@ -85,7 +83,7 @@ def implants(case: Case, levels: tuple[Placed, ...]) -> tuple[Shape, Box] | None
     return shape, joined(*boxes)
 
 
-def cement(case: Case, levels: tuple[Placed, ...]) -> tuple[Shape, Box] | None:
+def cement(case: PhantomCase, levels: tuple[Placed, ...]) -> tuple[Shape, Box] | None:
     """Ellipsoid of the stated volume in the middle of a body.
 
     Raises
@@ -130,18 +128,10 @@ def _rod_box(rod: Rod, radius: float) -> Box:
     return z, y, x
 
 
-@cache
-def hu_curve() -> tuple[Array, Array]:
-    """Read data/hu_rsp.csv: CT numbers and the stopping power ratios that a scanner's curve gives them."""
-    text = (resources.files("doseplan.data") / "hu_rsp.csv").read_text(encoding="utf-8")
-    rows = list(csv.DictReader(line for line in text.splitlines() if not line.startswith("#")))
-    return np.array([float(row["hu"]) for row in rows]), np.array([float(row["rsp"]) for row in rows])
-
-
 def as_on_ct(
     hu: NDArray[np.float32], implant: NDArray[np.float32], axes: Axes, *, artefact: bool
 ) -> NDArray[np.float32]:
-    """CT numbers as a scanner shows them: cut at `CLIPPED_HU`, and with streaks if asked.
+    """CT numbers as a scanner shows them: cut at `HIGHEST_HU`, and with streaks if asked.
 
     Parameters
     ----------
@@ -153,13 +143,13 @@ def as_on_ct(
     A picture of the artefact, not a simulation of the scanner: streaks fade away from each implant of a
     slice, and a dark band joins the two sides. Soft CFR-PEEK throws none.
     """
-    seen = np.minimum(hu, np.float32(CLIPPED_HU))
+    seen = np.minimum(hu, np.float32(HIGHEST_HU))
     if not artefact:
         return seen
     y, x = axes[1][:, None], axes[2][None, :]
     for index in range(len(axes[0])):
         metal = implant[index] > 0.5
-        if not metal.any() or float(hu[index][metal].max()) < CLIPPED_HU:
+        if not metal.any() or float(hu[index][metal].max()) < HIGHEST_HU:
             continue
         change = np.zeros(metal.shape)
         middles = []
@@ -175,7 +165,7 @@ def as_on_ct(
         if len(middles) == 2:
             change += BAND_HU * _band(y, x, middles[0], middles[1])
         change[metal] = 0.0
-        seen[index] = np.clip(seen[index] + change, -1000.0, CLIPPED_HU).astype(np.float32)
+        seen[index] = np.clip(seen[index] + change, -1000.0, HIGHEST_HU).astype(np.float32)
     return seen
 
 
@@ -205,6 +195,6 @@ def rsp_from_ct(
     rsp, hu, seen, metal : (z, y, x)
         True ratio and CT number, CT number shown, part of implant and cement.
     """
-    numbers, ratios = hu_curve()
-    changed = rsp + (np.interp(seen, numbers, ratios) - np.interp(hu, numbers, ratios)) * (seen != hu)
-    return np.where(metal > 0.5, np.interp(seen, numbers, ratios), changed).astype(np.float32)
+    read = density_and_rsp(seen, SCANNER)[1]
+    changed = rsp + (read - density_and_rsp(hu, SCANNER)[1]) * (seen != hu)
+    return np.where(metal > 0.5, read, changed).astype(np.float32)

@@ -8,10 +8,11 @@ from doseplan.anatomy.neural import DURA_THICKNESS_MM, cord, dura
 from doseplan.anatomy.shapes import Array, Shape, common, union
 from doseplan.anatomy.spine import Placed, place_levels
 from doseplan.anatomy.surface import Surface, distance, distance_shape, find_surface, where
-from doseplan.anatomy.surgery import resected, separated
+from doseplan.anatomy.surgery import Centre, resected, separated
 from doseplan.anatomy.trunk import lungs, outline
 from doseplan.anatomy.tumour import tumour_box, tumour_mass
-from doseplan.case.spec import Case
+from doseplan.case.sense import extents_mm
+from doseplan.case.spec import Case, PhantomCase
 from doseplan.messages import InputError
 
 NEAR_MM = 12.0
@@ -46,7 +47,7 @@ class Model:
     target: Surface
 
 
-def model_arm(case: Case, *, separation_mm: float | None) -> Model:
+def model_arm(case: PhantomCase, *, separation_mm: float | None) -> Model:
     """Find the surfaces of one arm.
 
     Raises
@@ -54,18 +55,18 @@ def model_arm(case: Case, *, separation_mm: float | None) -> Model:
     InputError
         The cord lies outside the grid, there is no tumour, or surgery leaves no target.
     """
-    axes = voxel_axes(case)
+    axes = voxel_axes(extents_mm(case), case.grid.voxel_mm)
     limits = grid_box(axes, case.grid.voxel_mm)
     levels = place_levels(case.anatomy)
     pressed = separation_mm is None
     column = _column_box(levels, limits)
     _check_column(case, column, limits)
-    inner = _found(
+    inner = require_surface(
         find_surface(cord(case, levels, pressed=pressed), column, limits, reach_mm=NEAR_MM, splits=3),
         case,
         "cord",
     )
-    sac = _found(
+    sac = require_surface(
         find_surface(
             dura(case, levels, pressed=pressed),
             column,
@@ -81,7 +82,11 @@ def model_arm(case: Case, *, separation_mm: float | None) -> Model:
     _check_tumour_box(case, box, limits)
     gross = _gross(case, levels, mass, box, limits)
     spots = _unoperated_target(case, levels, gross, limits)
-    residual, target = _after(case, levels, separation_mm, sac, gross, spots, limits)
+    residual: Surface | None = gross
+    target = spots
+    if separation_mm is not None:
+        taken = resected(case, levels)
+        residual, target = operated(case, separation_mm, sac, gross, spots, limits, taken=taken)
     return Model(
         separation_mm=separation_mm,
         axes=axes,
@@ -96,7 +101,7 @@ def model_arm(case: Case, *, separation_mm: float | None) -> Model:
     )
 
 
-def _gross(case: Case, levels: tuple[Placed, ...], mass: Shape, box: Box, limits: Box) -> Surface:
+def _gross(case: PhantomCase, levels: tuple[Placed, ...], mass: Shape, box: Box, limits: Box) -> Surface:
     """Mass outside the pressed dura and below the skin."""
     sac = dura(case, levels, pressed=True)
     skin = case.anatomy.trunk.skin.mm
@@ -104,10 +109,10 @@ def _gross(case: Case, levels: tuple[Placed, ...], mass: Shape, box: Box, limits
     def shape(z: Array, y: Array, x: Array) -> Array:
         return common(common(mass(z, y, x), -sac(z, y, x)), outline(case, y, x) + skin)
 
-    return _found(find_surface(shape, box, limits, reach_mm=TUMOUR_NEAR_MM), case, "tumour")
+    return require_surface(find_surface(shape, box, limits, reach_mm=TUMOUR_NEAR_MM), case, "tumour")
 
 
-def _unoperated_target(case: Case, levels: tuple[Placed, ...], gross: Surface, limits: Box) -> Surface:
+def _unoperated_target(case: PhantomCase, levels: tuple[Placed, ...], gross: Surface, limits: Box) -> Surface:
     """Gross tumour and its margin into bone and soft tissue, cut back at the pressed dura."""
     margin = case.surgery.ctv_margin_mm
     if margin == 0.0:
@@ -122,29 +127,36 @@ def _unoperated_target(case: Case, levels: tuple[Placed, ...], gross: Surface, l
         extra = common(extra, outline(case, y, x) + skin)
         return common(union(extra, gross.shape(z, y, x)), -sac(z, y, x))
 
-    return _found(
+    return require_surface(
         find_surface(shape, _grown(gross.box, margin), limits, reach_mm=TUMOUR_NEAR_MM), case, "target"
     )
 
 
-def _after(
+def operated(
     case: Case,
-    levels: tuple[Placed, ...],
-    separation_mm: float | None,
+    separation_mm: float,
     sac: Surface,
     gross: Surface,
     spots: Surface,
     limits: Box,
+    *,
+    taken: Shape | None = None,
+    centre: Centre | None = None,
+    drawn: bool = False,
 ) -> tuple[Surface | None, Surface]:
-    """Residual tumour and target: nothing of either in what the surgeon emptied.
+    """Find residual tumour and target after surgery: nothing of either in what the surgeon emptied.
 
     With `ctv_keeps_resected` the target keeps all of the unoperated target outside the decompressed dura.
+
+    Parameters
+    ----------
+    sac, gross, spots : decompressed dura, tumour and target before surgery
+    taken : region that leaves en bloc
+    centre : middle of the canal, if it is not x = y = 0
+    drawn : the target before surgery was drawn by a person: all of it stays but what was emptied
     """
-    if separation_mm is None:
-        return gross, spots
     free = distance_shape(sac, offset_mm=separation_mm)
-    emptied = separated(case, free, separation_mm)
-    taken = resected(case, levels)
+    emptied = separated(case, free, separation_mm, centre)
 
     def remove(shape: Array, z: Array, y: Array, x: Array) -> Array:
         """Cut the emptied region, and what lies inside the dura, out of a shape."""
@@ -167,12 +179,14 @@ def _after(
         return residual, _left(bed, case, separation_mm)
     whole = _left(residual, case, separation_mm)
     margin = case.surgery.ctv_margin_mm
-    if margin == 0.0:
+    if margin == 0.0 and not drawn:
         return whole, whole
     grown = distance_shape(whole, offset_mm=margin)
 
     def treated(z: Array, y: Array, x: Array) -> Array:
         near = spots.shape(z, y, x)
+        if drawn:
+            return remove(near, z, y, x)
         near = common(near, where(near < _OUTSIDE_MM, near, lambda *at: grown(*at) - margin, z, y, x))
         return remove(near, z, y, x)
 
@@ -191,7 +205,8 @@ def _grown(box: Box, margin: float) -> Box:
     return z, y, x
 
 
-def _found(surface: Surface | None, case: Case, name: str) -> Surface:
+def require_surface(surface: Surface | None, case: Case, name: str) -> Surface:
+    """Return a surface that was found; raise `InputError` if there is none."""
     if surface is None:
         raise InputError(f"{case.name}: {name}: expected inside the grid, got none of it")
     return surface
@@ -206,7 +221,7 @@ def _left(surface: Surface | None, case: Case, separation_mm: float) -> Surface:
     return surface
 
 
-def _check_column(case: Case, column: Box, limits: Box) -> None:
+def _check_column(case: PhantomCase, column: Box, limits: Box) -> None:
     for name, wanted, (low, high) in zip("yx", column[1:], limits[1:], strict=True):
         if wanted[0] < low or wanted[1] > high:
             raise InputError(
@@ -215,7 +230,7 @@ def _check_column(case: Case, column: Box, limits: Box) -> None:
             )
 
 
-def _check_tumour_box(case: Case, box: Box, limits: Box) -> None:
+def _check_tumour_box(case: PhantomCase, box: Box, limits: Box) -> None:
     for name, wanted, (low, high) in zip("zyx", box, limits, strict=True):
         if wanted[0] < low or wanted[1] > high:
             raise InputError(

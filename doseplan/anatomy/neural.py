@@ -8,7 +8,7 @@ import numpy as np
 from doseplan.anatomy.shapes import Array, Shape, common, oblique_ellipse, smooth_step, union
 from doseplan.anatomy.spine import TABLE_STEP_MM, Placed, along_spine, between
 from doseplan.case.anatomy_spec import Level
-from doseplan.case.spec import Case
+from doseplan.case.spec import PhantomCase
 
 DURA_THICKNESS_MM = 0.31
 """[mm] Hong 2011, Spine J 11:1121; not modelled as a tissue of its own."""
@@ -31,13 +31,13 @@ class Section:
     xy: Array
 
 
-def dura(case: Case, levels: tuple[Placed, ...], *, pressed: bool) -> Shape:
+def dura(case: PhantomCase, levels: tuple[Placed, ...], *, pressed: bool) -> Shape:
     """Outer dura, decompressed or pressed by the tumour."""
     nodes = _nodes(levels)
     return _swept(nodes, sections(case, levels, nodes, pressed=pressed)[0])
 
 
-def cord(case: Case, levels: tuple[Placed, ...], *, pressed: bool) -> Shape:
+def cord(case: PhantomCase, levels: tuple[Placed, ...], *, pressed: bool) -> Shape:
     """Surface of what the limit protects: the spinal cord, and below its tip the cauda equina.
 
     The cauda equina is all that lies inside the dura.
@@ -54,7 +54,7 @@ def cord(case: Case, levels: tuple[Placed, ...], *, pressed: bool) -> Shape:
     return cord_shape if tip == -math.inf else shape
 
 
-def tip_mm(case: Case, levels: tuple[Placed, ...]) -> float:
+def tip_mm(case: PhantomCase, levels: tuple[Placed, ...]) -> float:
     """Find z of the tip of the cord; infinite if all of the run lies on one side of it."""
     conus = case.anatomy.conus
     placed = next(
@@ -65,7 +65,7 @@ def tip_mm(case: Case, levels: tuple[Placed, ...]) -> float:
     return math.inf if all(placed.level.cord_area is None for placed in levels) else -math.inf
 
 
-def sac_centre(case: Case, levels: tuple[Placed, ...]) -> tuple[Array, Array, Array]:
+def sac_centre(case: PhantomCase, levels: tuple[Placed, ...]) -> tuple[Array, Array, Array]:
     """Tabulate the middle of the pressed sac: nodes along z, x and y there."""
     nodes = _nodes(levels)
     sac, _ = sections(case, levels, nodes, pressed=True)
@@ -89,7 +89,9 @@ def _swept(nodes: Array, section: Section) -> Shape:
     return shape
 
 
-def sections(case: Case, levels: tuple[Placed, ...], z: Array, *, pressed: bool) -> tuple[Section, Section]:
+def sections(
+    case: PhantomCase, levels: tuple[Placed, ...], z: Array, *, pressed: bool
+) -> tuple[Section, Section]:
     """Cross-sections of sac and cord at z.
 
     Where the tumour presses, the sac is narrowed along `push_deg` and moved away, or narrowed all round. The
@@ -111,21 +113,21 @@ def sections(case: Case, levels: tuple[Placed, ...], z: Array, *, pressed: bool)
     return _pressed(case, sac, inner, weight)
 
 
-def press_direction(case: Case) -> tuple[float, float]:
+def press_direction(case: PhantomCase) -> tuple[float, float]:
     """Give the unit vector (x, y) from the sac to the tumour that pushes it."""
     angle = np.radians(case.tumour.push_deg)
     sign = 1.0 if case.tumour.side == "left" else -1.0
     return sign * float(np.sin(angle)), -float(np.cos(angle))
 
 
-def press_weight(case: Case, z: Array) -> Array:
+def press_weight(case: PhantomCase, z: Array) -> Array:
     """Part of the full compression at z: 1 in the middle of the mass, 0 beyond its ends."""
     half = case.tumour.epidural_length_mm / 2
     away = np.abs(z - case.tumour.centre_z_mm)
     return 1.0 - smooth_step(away, 0.35 * half, 0.9 * half)
 
 
-def _free_cord(case: Case, levels: tuple[Placed, ...], sac: Section, z: Array) -> Section:
+def _free_cord(case: PhantomCase, levels: tuple[Placed, ...], sac: Section, z: Array) -> Section:
     """Cord in the free sac, by the dorsal fluid of its levels and the patient's posture."""
     with_cord = tuple(placed for placed in levels if placed.level.cord_area is not None)
     zero = np.zeros_like(sac.x)
@@ -161,7 +163,7 @@ def _area_ratio(level: Level) -> float:
     return level.cord_area.mm2 / (math.pi / 4 * level.cord_width.mm * level.cord_depth.mm)
 
 
-def _pressed(case: Case, sac: Section, inner: Section, weight: Array) -> tuple[Section, Section]:
+def _pressed(case: PhantomCase, sac: Section, inner: Section, weight: Array) -> tuple[Section, Section]:
     """Sac and cord under the compression of each height."""
     ux, uy = press_direction(case)
     compression = weight * case.tumour.compression_percent / 100.0

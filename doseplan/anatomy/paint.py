@@ -27,7 +27,7 @@ from doseplan.anatomy.surgery import opened, resected, separated
 from doseplan.anatomy.trunk import lungs, organs, outline
 from doseplan.case.disease_spec import IMPLANT_MATERIAL
 from doseplan.case.levels import region_of
-from doseplan.case.spec import Case
+from doseplan.case.spec import PhantomCase
 from doseplan.case.tissues import TISSUES
 
 _MATERIAL_OF = {
@@ -64,7 +64,7 @@ class Canvas:
 
 
 def paint_tissues(
-    case: Case,
+    case: PhantomCase,
     model: Model,
     distance_dura: NDArray[np.float32],
     cord: Fraction,
@@ -109,7 +109,7 @@ def thin_mesh(axes: Axes, part: Slices) -> Axes:
     return z, y, x
 
 
-def _trunk(case: Case, model: Model) -> Canvas:
+def _trunk(case: PhantomCase, model: Model) -> Canvas:
     """Air, skin, fat and muscle, which are the same at every height, and lungs."""
     axes, voxel = model.axes, case.grid.voxel_mm
     palette = _palette(case)
@@ -142,7 +142,7 @@ def _trunk(case: Case, model: Model) -> Canvas:
     return canvas
 
 
-def _palette(case: Case) -> dict[str, Material]:
+def _palette(case: PhantomCase) -> dict[str, Material]:
     """Materials of the tissues: by name, by region, by what the surgeon put in, and as the case says."""
     known = materials()
     en_bloc = case.surgery.en_bloc
@@ -188,7 +188,7 @@ def _replace(canvas: Canvas, part: Slices, amount: Fraction, old: str, new: str)
     np.copyto(canvas.tissue[part], np.uint8(TISSUES.index(new)), where=amount >= 0.5)
 
 
-def _paint_organs(canvas: Canvas, case: Case, model: Model) -> None:
+def _paint_organs(canvas: Canvas, case: PhantomCase, model: Model) -> None:
     """Aorta, kidneys, airway, and ribs in front of them."""
     voxel = case.grid.voxel_mm
     for name, shape, box in organs(case, model.levels):
@@ -201,7 +201,7 @@ def _paint_organs(canvas: Canvas, case: Case, model: Model) -> None:
         _paint(canvas, part, fraction(bone_of_rib + case.anatomy.bone.arch_shell.mm, voxel), "spongiosa")
 
 
-def _paint_spine(canvas: Canvas, case: Case, model: Model) -> tuple[Slices, Fraction]:
+def _paint_spine(canvas: Canvas, case: PhantomCase, model: Model) -> tuple[Slices, Fraction]:
     """Discs, bones, the bed of the removed laminae, and the fat of canal and foramina.
 
     Returns
@@ -238,7 +238,7 @@ def _paint_spine(canvas: Canvas, case: Case, model: Model) -> tuple[Slices, Frac
 
 def _paint_surgery(
     canvas: Canvas,
-    case: Case,
+    case: PhantomCase,
     model: Model,
     distance_dura: NDArray[np.float32],
     gross: Fraction,

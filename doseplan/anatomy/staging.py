@@ -58,10 +58,11 @@ def stage(phantom: xr.Dataset, reference: xr.Dataset) -> dict[str, Any]:
     """
     tumour, whole = cell_volumes(phantom)
     cells = _cells(phantom, tumour, whole)
+    epidural_cm3 = float(tumour[:, :, LAYERS.index("D")].sum())
     zones = sorted({zone for layers in cells.values() for found in layers.values() for zone in found})
     layers = sorted({name for found in cells.values() for name in found})
     return {
-        **escc(phantom, reference, epidural_cm3=float(tumour[:, :, LAYERS.index("D")].sum())),
+        **escc(phantom, reference, epidural_cm3=epidural_cm3),
         "cells": cells,
         "zones": zones,
         "layers": layers,
@@ -191,8 +192,19 @@ def escc(phantom: xr.Dataset, reference: xr.Dataset, *, epidural_cm3: float) -> 
     -------
     grade : dict
         `escc`, `sac_indentation_mm`, `csf_towards_tumour_mm` (null if the tumour is not at the dura),
-        `cord_deformation_mm`, `widest_csf_on_worst_slice_mm` (the last three null below the cord).
+        `cord_deformation_mm`, `widest_csf_on_worst_slice_mm` (the last three null below the cord; all null on
+        a CT, where the shape of sac and cord without the tumour is not known).
     """
+    if not phantom.attrs.get("own_shape_known", True):
+        return dict.fromkeys(
+            (
+                "escc",
+                "sac_indentation_mm",
+                "csf_towards_tumour_mm",
+                "cord_deformation_mm",
+                "widest_csf_on_worst_slice_mm",
+            )
+        )
     indentation = _indentation(phantom, reference)
     upper = _slices_with_cord(phantom)
     has_cord = bool(upper.any())

@@ -12,7 +12,7 @@ from doseplan.anatomy.shapes import Array, Shape, capsule, common, ellipse, elli
 from doseplan.anatomy.spine import Placed, along_spine
 from doseplan.case.levels import landmark_mm
 from doseplan.case.sense import posterior_skin_mm
-from doseplan.case.spec import Case
+from doseplan.case.spec import PhantomCase
 
 _POWER = 2.3
 
@@ -29,13 +29,13 @@ AIRWAY_GAP_MM = 12.0
 """[mm] between body and airway: gullet and fascia (assumed)."""
 
 
-def outline(case: Case, y: Array, x: Array) -> Array:
+def outline(case: PhantomCase, y: Array, x: Array) -> Array:
     """Skin surface: a super-ellipse of the trunk's width and depth."""
     trunk = case.anatomy.trunk
     return ellipse(x, y - _middle(case), trunk.width.mm / 2, trunk.depth.mm / 2, _POWER)
 
 
-def lungs(case: Case, z: Array, y: Array, x: Array) -> Array:
+def lungs(case: PhantomCase, z: Array, y: Array, x: Array) -> Array:
     """Both lungs: between chest wall and the dome of the diaphragm, which is wider further down."""
     trunk = case.anatomy.trunk
     if trunk.lung_reach is None or trunk.chest_wall is None:
@@ -54,14 +54,14 @@ def lungs(case: Case, z: Array, y: Array, x: Array) -> Array:
     return common(inside, trunk.lung_from_midline.mm - np.abs(x), 6.0)
 
 
-def organs(case: Case, levels: tuple[Placed, ...]) -> list[tuple[str, Shape, Box]]:
+def organs(case: PhantomCase, levels: tuple[Placed, ...]) -> list[tuple[str, Shape, Box]]:
     """Aorta, kidneys and airway where they belong, each as tissue, shape and box."""
     return [
         organ for organ in (_aorta(case, levels), *_kidneys(case), _airway(case, levels)) if organ is not None
     ]
 
 
-def _aorta(case: Case, levels: tuple[Placed, ...]) -> tuple[str, Shape, Box] | None:
+def _aorta(case: PhantomCase, levels: tuple[Placed, ...]) -> tuple[str, Shape, Box] | None:
     """Tube on the left of the spine that moves to its front further down, from T4 to L4."""
     diameter = case.anatomy.trunk.aorta_diameter
     origin = case.anatomy.origin_below
@@ -99,7 +99,7 @@ def _aorta(case: Case, levels: tuple[Placed, ...]) -> tuple[str, Shape, Box] | N
     return "aorta", shape, box
 
 
-def _kidneys(case: Case) -> list[tuple[str, Shape, Box]]:
+def _kidneys(case: PhantomCase) -> list[tuple[str, Shape, Box]]:
     """Ellipsoids beside the spine, from the middle of T12 downwards; the right one lies a little lower."""
     length = case.anatomy.trunk.kidney_length
     top = landmark_mm("T12", 0.5, origin_below=case.anatomy.origin_below)
@@ -121,7 +121,7 @@ def _ellipsoid_at(middle: tuple[float, float, float], axes: tuple[float, float, 
     return shape
 
 
-def _airway(case: Case, levels: tuple[Placed, ...]) -> tuple[str, Shape, Box] | None:
+def _airway(case: PhantomCase, levels: tuple[Placed, ...]) -> tuple[str, Shape, Box] | None:
     """Larynx and trachea in front of the neck's spine, down to T4."""
     diameter = case.anatomy.trunk.airway_diameter
     bottom = landmark_mm("T4", 1.0, origin_below=case.anatomy.origin_below)
@@ -144,6 +144,6 @@ def _airway(case: Case, levels: tuple[Placed, ...]) -> tuple[str, Shape, Box] | 
     return "airway", shape, box
 
 
-def _middle(case: Case) -> float:
+def _middle(case: PhantomCase) -> float:
     """Middle of the trunk from front to back [mm]."""
     return posterior_skin_mm(case) - case.anatomy.trunk.depth.mm / 2

@@ -7,7 +7,7 @@ from doseplan.anatomy.neural import press_direction, sac_centre
 from doseplan.anatomy.shapes import Array, Shape, capsule, common, ellipsoid, slab, union
 from doseplan.anatomy.spine import Placed, arch_box, between, body, body_box, canal, joined
 from doseplan.anatomy.zones import layers_of_bone, level_ends, placed_level, sectors
-from doseplan.case.spec import Case
+from doseplan.case.spec import PhantomCase
 
 _BLEND_MM = 4.0
 
@@ -15,7 +15,7 @@ OVERLAP_MM = 0.05
 """[mm] cells reach this far over the edges of zones and levels, so that no seam is left between two."""
 
 
-def tumour_mass(case: Case, levels: tuple[Placed, ...]) -> Shape:
+def tumour_mass(case: PhantomCase, levels: tuple[Placed, ...]) -> Shape:
     """Gross tumour before surgery; not yet cut by the dura, which lies in it."""
     tumour = case.tumour
     sign = 1.0 if tumour.side == "left" else -1.0
@@ -41,7 +41,7 @@ def tumour_mass(case: Case, levels: tuple[Placed, ...]) -> Shape:
     return shape
 
 
-def tumour_box(case: Case, levels: tuple[Placed, ...]) -> Box:
+def tumour_box(case: PhantomCase, levels: tuple[Placed, ...]) -> Box:
     """Box around the mass, along z, y, x [mm]."""
     t = case.tumour
     boxes = []
@@ -78,7 +78,7 @@ def tumour_box(case: Case, levels: tuple[Placed, ...]) -> Box:
     return z, y, x
 
 
-def _cuff(case: Case, levels: tuple[Placed, ...]) -> Shape:
+def _cuff(case: PhantomCase, levels: tuple[Placed, ...]) -> Shape:
     """Epidural part: the canal but for a wedge of 360 - `wrap_deg` degrees on the far side of the sac."""
     t = case.tumour
     nodes, *middles = sac_centre(case, levels)
@@ -101,7 +101,7 @@ def _cuff(case: Case, levels: tuple[Placed, ...]) -> Shape:
     return shape
 
 
-def _ball(case: Case, levels: tuple[Placed, ...]) -> tuple[float, float, float]:
+def _ball(case: PhantomCase, levels: tuple[Placed, ...]) -> tuple[float, float, float]:
     """Middle (z, y, distance to the stated side) of the part in the body."""
     t = case.tumour
     height = t.centre_z_mm + t.bone_height_mm
@@ -110,7 +110,7 @@ def _ball(case: Case, levels: tuple[Placed, ...]) -> tuple[float, float, float]:
     return height, -level.canal_depth.mm / 2 - t.bone_diameter_mm / 2 + t.bone_reach_mm, aside
 
 
-def _bone_part(case: Case, levels: tuple[Placed, ...], z: Array, y: Array, side: Array) -> Array:
+def _bone_part(case: PhantomCase, levels: tuple[Placed, ...], z: Array, y: Array, side: Array) -> Array:
     """Ball in the body: of a dumbbell in its corner, taking the pedicle with it; else kept to the bone."""
     t = case.tumour
     centre = _ball(case, levels)
@@ -127,7 +127,7 @@ def _bone_part(case: Case, levels: tuple[Placed, ...], z: Array, y: Array, side:
     return union(ball, pedicle, _BLEND_MM)
 
 
-def _paraspinal(case: Case, levels: tuple[Placed, ...], z: Array, y: Array, side: Array) -> Array:
+def _paraspinal(case: PhantomCase, levels: tuple[Placed, ...], z: Array, y: Array, side: Array) -> Array:
     """Ellipsoid beside the spine, and a dumbbell's neck through the foramen at the middle of the mass."""
     t = case.tumour
     level = _nearest(levels, t.centre_z_mm).level
@@ -147,7 +147,7 @@ def _paraspinal(case: Case, levels: tuple[Placed, ...], z: Array, y: Array, side
     return union(mass, neck, _BLEND_MM)
 
 
-def _cells(case: Case, levels: tuple[Placed, ...]) -> list[Shape]:
+def _cells(case: PhantomCase, levels: tuple[Placed, ...]) -> list[Shape]:
     """Staging cells: for each level one shape of all zones that hold the same layers."""
     layers: dict[str, dict[int, set[str]]] = {}
     for entry in case.tumour.cells:
@@ -162,7 +162,11 @@ def _cells(case: Case, levels: tuple[Placed, ...]) -> list[Shape]:
 
 
 def _cell(
-    case: Case, placed: Placed, zones: tuple[int, ...], names: tuple[str, ...], levels: tuple[Placed, ...]
+    case: PhantomCase,
+    placed: Placed,
+    zones: tuple[int, ...],
+    names: tuple[str, ...],
+    levels: tuple[Placed, ...],
 ) -> Shape:
     """Make the shape of some zones and layers of a level."""
     wedge = sectors(zones)

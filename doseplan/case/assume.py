@@ -3,7 +3,7 @@
 from dataclasses import fields, is_dataclass
 
 from doseplan.case.anatomy_spec import Area, Length, Part
-from doseplan.case.spec import Case
+from doseplan.case.spec import Case, PhantomCase, ScanCase
 
 UNSOURCED = ("assumed", "from memory")
 """A source that starts with one of these is no published source."""
@@ -11,10 +11,32 @@ UNSOURCED = ("assumed", "from memory")
 
 def assumptions(case: Case) -> tuple[str, ...]:
     """Write the assumptions of a case as sentences for the report, those of one kind together."""
+    if isinstance(case, ScanCase):
+        return tuple(_of_scan(case))
     return (*_of_case(case), *_of_anatomy(case))
 
 
-def _of_case(case: Case) -> list[str]:
+def _of_scan(case: ScanCase) -> list[str]:
+    """Sentences for a case on a CT."""
+    surgery = case.surgery
+    after = "keeps the resected region" if surgery.ctv_keeps_resected else "residual tumour only"
+    curve = case.ct.curve if isinstance(case.ct.curve, str) else "stated in the case"
+    return [
+        "sac and cord keep the shape of the CT in every arm: how far they would unfold is not known",
+        "surgery is simulated on the CT: tumour nearer to the dura than the separation, and bone behind the "
+        f"canal, become {surgery.cavity_material}",
+        "the separation is measured from the contour of the dura"
+        if case.ct.dura
+        else "the separation is measured from the dura if the CT has a contour of it, else from the cord",
+        f"target: its contour, or the gross tumour and a margin of {surgery.ctv_margin_mm:g} mm, cut back at "
+        f"the dura; after surgery: {after}",
+        f"CT numbers to stopping power and density: curve {curve}; each scanner has its own",
+        "contours reach half a slice beyond their first and last plane",
+        f"PRV of the cord: a margin of {case.prv_margin_mm:g} mm, for the reported gap only",
+    ]
+
+
+def _of_case(case: PhantomCase) -> list[str]:
     tumour, surgery = case.tumour, case.surgery
     sizes = ", ".join(
         f"{field.name} {getattr(tumour, field.name):g}"
@@ -37,7 +59,7 @@ def _of_case(case: Case) -> list[str]:
     return lines
 
 
-def _of_parts(case: Case) -> list[str]:
+def _of_parts(case: PhantomCase) -> list[str]:
     """Sentences for parts that not every case has."""
     lines = []
     conus = case.anatomy.conus
@@ -67,7 +89,7 @@ def _of_parts(case: Case) -> list[str]:
     return lines
 
 
-def _of_anatomy(case: Case) -> list[str]:
+def _of_anatomy(case: PhantomCase) -> list[str]:
     anatomy = case.anatomy
     lines = []
     parts = [(level.name, level) for level in anatomy.level]

@@ -1,5 +1,6 @@
 """Read a case: TOML in, frozen dataclasses out, all mistakes of the files at once."""
 
+import hashlib
 import json
 import re
 import tomllib
@@ -13,17 +14,17 @@ from pydantic import TypeAdapter, ValidationError
 from doseplan.case.assume import assumptions
 from doseplan.case.complaints import complaints, nearest, shown
 from doseplan.case.levels import expand_anatomy
-from doseplan.case.sense import sense
-from doseplan.case.spec import Case
+from doseplan.case.sense import sense, sense_scan
+from doseplan.case.spec import Case, PhantomCase, ScanCase
 from doseplan.messages import InputError
 
 _LEVEL = re.compile(r"level\[(\d+)\]")
 
-_NOT_KEYS = ("assumptions", "case_toml", "anatomy_toml")
+_NOT_KEYS = ("assumptions", "case_toml", "anatomy_toml", "folder")
 
 
 def load_case(path: str | Path) -> Case:
-    """Read a case file and the anatomy file that it names (relative to the case file), or states as a table.
+    """Read a case file and the anatomy or CT that it names (relative to the case file), or states as a table.
 
     Raises
     ------
@@ -32,7 +33,10 @@ def load_case(path: str | Path) -> Case:
     """
     path = Path(path)
     case_text = _read(path, "a case file (TOML)")
-    stated = _parse(case_text, path.name).get("anatomy")
+    whole = _parse(case_text, path.name)
+    if "ct" in whole:
+        return _load_scan_case(path, case_text)
+    stated = whole.get("anatomy")
     if not isinstance(stated, str):
         return parse_case(case_text, None, where=path.name)
     anatomy = path.parent / stated
@@ -41,6 +45,21 @@ def load_case(path: str | Path) -> Case:
     except InputError as error:
         raise InputError(*(f"{path.name}: anatomy: {line}" for line in error.lines)) from error
     return parse_case(case_text, anatomy_text, where=path.name, anatomy_where=anatomy.name)
+
+
+def _load_scan_case(path: Path, case_text: str) -> ScanCase:
+    """Read a case on a CT; the digest of the CT stands for the anatomy in what tells runs apart."""
+    case = parse_case(case_text, None, where=path.name)
+    assert isinstance(case, ScanCase)
+    scan = path.parent / case.ct.file
+    try:
+        digest = hashlib.sha256(scan.read_bytes()).hexdigest()
+    except OSError as error:
+        raise InputError(
+            f"{path.name}: ct.file: expected a CT that `doseplan import` wrote, got "
+            f"'{error.strerror}' at {scan}"
+        ) from None
+    return replace(case, anatomy_toml=f'sha256 = "{digest}"\n', folder=str(path.parent))
 
 
 def parse_case(
@@ -62,6 +81,8 @@ def parse_case(
     ]
     stated = {key: value for key, value in stated.items() if key not in _NOT_KEYS}
     stated.setdefault("name", Path(where).stem)
+    if "ct" in stated:
+        return _parse_scan_case(stated, unknown, case_text, anatomy_text, where)
     lines, files = [], {}
     anatomy = stated.get("anatomy")
     if anatomy_text is not None and isinstance(anatomy, str):
@@ -77,9 +98,9 @@ def parse_case(
         got = "nothing" if "anatomy" not in stated else shown(stated.pop("anatomy"))
         lines.append(f"{where}: anatomy: expected the path of an anatomy file or a table, got {got}")
     try:
-        case: Case = TypeAdapter(Case).validate_json(json.dumps(stated, default=str))
+        case: PhantomCase = TypeAdapter(PhantomCase).validate_json(json.dumps(stated, default=str))
     except ValidationError as error:
-        found = complaints(error, Case, files, where=where)
+        found = complaints(error, PhantomCase, files, where=where)
         found = [_level_named(line, stated.get("anatomy")) for line in found]
         if lines:
             found = [line for line in found if ": anatomy: " not in line]
@@ -89,6 +110,26 @@ def parse_case(
     if wrong:
         raise InputError(*wrong)
     return replace(case, assumptions=assumptions(case), case_toml=case_text, anatomy_toml=anatomy_text or "")
+
+
+def _parse_scan_case(
+    stated: dict[str, Any], unknown: list[str], case_text: str, scan_text: str | None, where: str
+) -> ScanCase:
+    """Make a case on a CT; the CT itself is not opened."""
+    lines = [
+        f"{where}: {key}: expected no {key} beside ct, whose contours say it, got one"
+        for key in ("anatomy", "tumour", "hardware", "material", "check")
+        if key in stated
+    ]
+    keys = {key: value for key, value in stated.items() if not any(f": {key}: " in line for line in lines)}
+    try:
+        case: ScanCase = TypeAdapter(ScanCase).validate_json(json.dumps(keys, default=str))
+    except ValidationError as error:
+        raise InputError(*unknown, *lines, *complaints(error, ScanCase, {}, where=where)) from None
+    wrong = [*unknown, *lines, *sense_scan(case, where=where)]
+    if wrong:
+        raise InputError(*wrong)
+    return replace(case, assumptions=assumptions(case), case_toml=case_text, anatomy_toml=scan_text or "")
 
 
 def _level_named(line: str, anatomy: object) -> str:
@@ -111,7 +152,7 @@ def bundled_cases() -> dict[str, Path]:
 
 
 def _keys() -> list[str]:
-    return [name for name in Case.__dataclass_fields__ if name not in _NOT_KEYS]
+    return [name for name in PhantomCase.__dataclass_fields__ if name not in _NOT_KEYS]
 
 
 def _read(path: Path, wanted: str) -> str:

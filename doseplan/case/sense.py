@@ -5,7 +5,7 @@ import math
 from importlib import resources
 
 from doseplan.case.complaints import nearest
-from doseplan.case.spec import Case
+from doseplan.case.spec import Case, PhantomCase, ScanCase
 from doseplan.case.tissues import TISSUES
 
 BYTES_PER_VOXEL = 260
@@ -15,7 +15,7 @@ MEMORY_LIMIT_GIB = 6.0
 """Largest voxel model that is tried."""
 
 
-def sense(case: Case, *, where: str, anatomy_where: str) -> list[str]:
+def sense(case: PhantomCase, *, where: str, anatomy_where: str) -> list[str]:
     """List what is wrong in a case whose keys are all valid by themselves."""
     return [
         *_absurd(case, anatomy_where),
@@ -28,7 +28,21 @@ def sense(case: Case, *, where: str, anatomy_where: str) -> list[str]:
     ]
 
 
-def extents_mm(case: Case) -> tuple[tuple[float, float], tuple[float, float], tuple[float, float]]:
+def sense_scan(case: ScanCase, *, where: str) -> list[str]:
+    """List what is wrong in a case on a CT, before the CT is opened."""
+    stated = {"surgery.cavity_material": case.surgery.cavity_material}
+    stated |= {
+        f"ct.override[{index}].material": override.material for index, override in enumerate(case.ct.override)
+    }
+    lines = _unknown_materials(stated, where)
+    if case.surgery.en_bloc is not None:
+        lines.append(
+            f"{where}: surgery.en_bloc: expected on a phantom only, as a CT has no zones of bone, got one"
+        )
+    return [*lines, *_scales(case, where)]
+
+
+def extents_mm(case: PhantomCase) -> tuple[tuple[float, float], tuple[float, float], tuple[float, float]]:
     """Give the ends of the voxel grid along x, y, z [mm].
 
     The trunk with 5 mm of air around it, its height centred on z = 0, unless the case states a part of it.
@@ -42,7 +56,7 @@ def extents_mm(case: Case) -> tuple[tuple[float, float], tuple[float, float], tu
     return x, y, z
 
 
-def posterior_skin_mm(case: Case) -> float:
+def posterior_skin_mm(case: PhantomCase) -> float:
     """Give y of the skin in the midline of the back [mm]; y = 0 is the middle of the canal."""
     levels = case.anatomy.level
     origin = next(level for level in levels if level.name == case.anatomy.origin_below)
@@ -56,7 +70,7 @@ def material_names() -> tuple[str, ...]:
     return tuple(row["name"] for row in rows if row["hu"])
 
 
-def _memory(case: Case, where: str) -> list[str]:
+def _memory(case: PhantomCase, where: str) -> list[str]:
     extents = extents_mm(case)
     voxel = case.grid.voxel_mm
     sizes = [max(1, math.ceil((high - low) / voxel - 1e-9)) for low, high in extents]
@@ -72,7 +86,7 @@ def _memory(case: Case, where: str) -> list[str]:
     ]
 
 
-def _absurd(case: Case, anatomy_where: str) -> list[str]:
+def _absurd(case: PhantomCase, anatomy_where: str) -> list[str]:
     trunk = case.anatomy.trunk
     return [
         f"{anatomy_where}: trunk.{name}: expected at most 1000 mm, got {length.mm:g}"
@@ -81,17 +95,12 @@ def _absurd(case: Case, anatomy_where: str) -> list[str]:
     ]
 
 
-def _materials(case: Case, where: str) -> list[str]:
-    known = material_names()
+def _materials(case: PhantomCase, where: str) -> list[str]:
     stated = {"surgery.cavity_material": case.surgery.cavity_material}
     if case.surgery.en_bloc is not None and case.surgery.en_bloc.filled_with is not None:
         stated["surgery.en_bloc.filled_with"] = case.surgery.en_bloc.filled_with
     stated |= {f"material.{tissue}": name for tissue, name in case.material.items()}
-    lines = [
-        f"{where}: {key}: expected a known material, got '{name}'; {nearest(name, known)}"
-        for key, name in stated.items()
-        if name not in known
-    ]
+    lines = _unknown_materials(stated, where)
     lines += [
         f"{where}: material.{tissue}: expected a tissue, got '{tissue}'; {nearest(tissue, TISSUES)}"
         for tissue in case.material
@@ -100,7 +109,16 @@ def _materials(case: Case, where: str) -> list[str]:
     return lines
 
 
-def _levels(case: Case, where: str) -> list[str]:
+def _unknown_materials(stated: dict[str, str], where: str) -> list[str]:
+    known = material_names()
+    return [
+        f"{where}: {key}: expected a known material, got '{name}'; {nearest(name, known)}"
+        for key, name in stated.items()
+        if name not in known
+    ]
+
+
+def _levels(case: PhantomCase, where: str) -> list[str]:
     """List levels that are named but not in the anatomy."""
     names = [level.name for level in case.anatomy.level]
     named: list[tuple[str, str]] = [
@@ -124,7 +142,7 @@ def _levels(case: Case, where: str) -> list[str]:
     ]
 
 
-def _organs(case: Case, anatomy_where: str) -> list[str]:
+def _organs(case: PhantomCase, anatomy_where: str) -> list[str]:
     """Refuse lungs of which only a part is stated."""
     trunk = case.anatomy.trunk
     if trunk.lung_reach is None:
@@ -149,7 +167,7 @@ def _scales(case: Case, where: str) -> list[str]:
     return lines
 
 
-def _tumour(case: Case, where: str, anatomy_where: str) -> list[str]:
+def _tumour(case: PhantomCase, where: str, anatomy_where: str) -> list[str]:
     low, high = extents_mm(case)[2]
     z = case.tumour.centre_z_mm
     if low < z < high:

@@ -8,6 +8,7 @@ from pydantic import Field
 from doseplan.case.anatomy_spec import STRICT, Anatomy
 from doseplan.case.clinical_spec import Clinical
 from doseplan.case.disease_spec import Hardware, Surgery, Tumour
+from doseplan.case.scan_spec import Scan
 
 Degrees = Annotated[float, Field(ge=0.0, lt=360.0)]
 
@@ -133,8 +134,8 @@ DEFAULT_GOALS = (Goal(min_percent=90.0), Goal(dose_percent=95.0, volume_percent=
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Case:
-    """One case: anatomy, tumour, surgery, hardware, prescription, fields, limits and goals.
+class PhantomCase:
+    """One case on a phantom: anatomy, tumour, surgery, hardware, prescription, fields, limits and goals.
 
     `material` gives tissues another row of data/materials.csv. The last three are not keys of the file: what
     was assumed, and the texts that the case was read from.
@@ -160,3 +161,34 @@ class Case:
     assumptions: tuple[str, ...] = ()
     case_toml: str = ""
     anatomy_toml: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScanCase:
+    """One case on a patient's CT: the same but for the anatomy and the tumour, which are contours.
+
+    `folder` is that of the case file, which the path of the CT starts from; like the three before it, it is
+    not a key of the file.
+    """
+
+    __pydantic_config__ = STRICT
+
+    name: Annotated[str, Field(min_length=1)]
+    ct: Scan
+    surgery: Surgery
+    prescription: Prescription
+    clinical: Clinical | None = None
+    fields: Annotated[tuple[BeamField, ...], Field(min_length=1)] = DEFAULT_FIELDS
+    delivery: Delivery = Delivery()
+    grid: Grid = Grid()
+    constraint: tuple[Constraint, ...] = DEFAULT_CONSTRAINTS
+    goal: tuple[Goal, ...] = DEFAULT_GOALS
+    prv_margin_mm: Annotated[float, Field(ge=0.0, le=10.0)] = 2.0
+    assumptions: tuple[str, ...] = ()
+    case_toml: str = ""
+    anatomy_toml: str = ""
+    folder: str = ""
+
+
+Case = PhantomCase | ScanCase
+"""What a person states: on a phantom, or on a CT."""

@@ -8,11 +8,11 @@ from typing import Annotated, TextIO
 
 import typer
 
-from doseplan.cli import anatomy, beam, plan
+from doseplan.cli import anatomy, beam, plan, scan
 from doseplan.cli.tell import app, say
 from doseplan.messages import InputError, LimitError
 
-__all__ = ["anatomy", "app", "beam", "main", "plan"]
+__all__ = ["anatomy", "app", "beam", "main", "plan", "scan"]
 
 GOOD, BAD_INPUT, LIMIT_BROKEN, INTERNAL, INTERRUPTED = 0, 2, 3, 70, 130
 
@@ -28,6 +28,7 @@ def start(context: typer.Context, version: Annotated[bool, typer.Option("--versi
         print("doseplan: carbon-ion dose and the spinal cord. Not for clinical use.\n\nTry:")
         print("  doseplan run t11_t12_mpnst    the arms of a bundled case, side by side")
         print("  doseplan phantom t11_t12_mpnst    its voxel model: picture, volumes, staging")
+        print("  doseplan import FOLDER    a patient's CT and contours, ready to plan on")
         print("  doseplan bragg 290     a Bragg curve with fragments, LET and GyE")
         print("  doseplan sobp 350      a spread-out Bragg peak, flat in GyE")
         print("  doseplan --help        all commands")

@@ -1,5 +1,7 @@
-"""Run folders on disk."""
+"""Files: run folders, CTs with contours, DICOM."""
 
+from doseplan.exchange.files import write_text
+from doseplan.exchange.roles import find_structure, kind_of_cord, require_structure, role_of
 from doseplan.exchange.runs import (
     check_folder,
     open_run,
@@ -9,17 +11,24 @@ from doseplan.exchange.runs import (
     write_arm,
     write_attributes,
     write_run,
-    write_text,
 )
+from doseplan.exchange.scan import make_scan, read_scan, write_scan
 
 __all__ = [
     "check_folder",
+    "find_structure",
+    "kind_of_cord",
+    "make_scan",
     "open_run",
     "read_arm",
     "read_run",
+    "read_scan",
+    "require_structure",
+    "role_of",
     "run_digest",
     "write_arm",
     "write_attributes",
     "write_run",
+    "write_scan",
     "write_text",
 ]

@@ -3,22 +3,20 @@
 import hashlib
 import json
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import xarray as xr
 
 from doseplan import schema
+from doseplan.exchange.files import read_dataset, write_dataset, write_text
 from doseplan.messages import InputError, Progress, silent
 
 RUN_FILE = "run.json"
 STAGES = ("anatomy", "samples", "spots", "dose")
+_REMEDY = "delete it, and `doseplan run` computes that arm again"
 TEXTS = {"case_toml": "case.toml", "anatomy_toml": "anatomy.toml"}
 """Attributes of the tree that are files of their own, as the person wrote them."""
-_JSON_STARTS = tuple('[{"tfn')
 
 
 def run_digest(attributes: dict[str, Any]) -> str:
@@ -139,7 +137,7 @@ def write_arm(folder: Path, arm: str, stages: dict[str, xr.Dataset]) -> None:
     for stage in STAGES:
         path = folder / arm / f"{stage}.nc"
         if stage in stages and not path.exists():
-            _write_dataset(stages[stage], path)
+            write_dataset(stages[stage], path)
 
 
 def read_arm(folder: Path, arm: str) -> dict[str, xr.Dataset] | None:
@@ -147,29 +145,7 @@ def read_arm(folder: Path, arm: str) -> dict[str, xr.Dataset] | None:
     paths = {stage: folder / arm / f"{stage}.nc" for stage in STAGES}
     if not all(path.exists() for path in paths.values()):
         return None
-    return {stage: _read_dataset(path) for stage, path in paths.items()}
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a text file, complete or not at all."""
-    with _whole(path) as part:
-        part.write_text(text, encoding="utf-8", newline="")
-
-
-@contextmanager
-def _whole(path: Path) -> Iterator[Path]:
-    """Give a path beside the wanted one, and rename it into place once all its bytes are on the disk."""
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        yield part
-        with part.open("rb") as written:
-            os.fsync(written.fileno())
-        part.replace(path)
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise InputError(f"{path}: expected a place that can be written, got '{reason}'") from error
-    finally:
-        part.unlink(missing_ok=True)
+    return {stage: read_dataset(path, remedy=_REMEDY) for stage, path in paths.items()}
 
 
 def _attributes(folder: Path) -> dict[str, Any] | None:
@@ -200,60 +176,3 @@ def _attributes(folder: Path) -> dict[str, Any] | None:
             "got edited ones; a changed case needs a new run"
         )
     return attributes
-
-
-def _write_dataset(dataset: xr.Dataset, path: Path) -> None:
-    encoding = {str(name): _encoding(value) for name, value in dataset.variables.items()}
-    plain = dataset.copy(deep=False)
-    plain.attrs = {name: _to_file(value) for name, value in dataset.attrs.items()}
-    with _whole(path) as part:
-        plain.to_netcdf(part, engine="h5netcdf", encoding=encoding)
-
-
-def _encoding(value: xr.Variable) -> dict[str, Any]:
-    if value.dtype.kind not in "fiub":
-        return {}
-    plain: dict[str, Any] = {"_FillValue": None} if value.dtype.kind == "f" else {}
-    if value.size < 1000:
-        return plain
-    chunks = tuple(min(length, 64) for length in value.shape) if value.ndim == 3 else value.shape
-    packed = {"compression": "gzip", "compression_opts": 4, "shuffle": True, "fletcher32": True}
-    return {**plain, **packed, "chunksizes": chunks}
-
-
-def _read_dataset(path: Path) -> xr.Dataset:
-    try:
-        with xr.open_dataset(path, engine="h5netcdf", decode_cf=False) as opened:
-            dataset = opened.load()
-    except Exception as error:  # h5py raises OSError, KeyError or RuntimeError on damaged files
-        reason = " ".join(str(error).split())
-        raise InputError(
-            f"{path}: expected a netCDF file of a run, got a damaged file ({reason}); "
-            "delete it, and `doseplan run` computes that arm again"
-        ) from error
-    for name, value in dataset.variables.items():
-        if value.attrs.pop("dtype", None) == "bool":
-            dataset[name] = value.astype(bool)
-    dataset.attrs = {name: _from_file(value) for name, value in dataset.attrs.items()}
-    try:
-        return schema.check(dataset)
-    except ValueError as error:
-        raise InputError(f"{path}: {error}") from error
-
-
-def _to_file(value: Any) -> Any:
-    """Attributes that netCDF can't hold as they are become JSON texts, and so do texts that look like one."""
-    if isinstance(value, bool | list | tuple | dict) or value is None:
-        return json.dumps(value, ensure_ascii=False)
-    if isinstance(value, str) and _from_file(value) != value:
-        return json.dumps(value, ensure_ascii=False)
-    return value
-
-
-def _from_file(value: Any) -> Any:
-    if isinstance(value, str) and value[:1] in _JSON_STARTS:
-        try:
-            return json.loads(value)
-        except json.JSONDecodeError:
-            return value
-    return value.item() if isinstance(value, np.generic) else value

@@ -13,6 +13,7 @@ from doseplan.present.figures import save_figure, save_figures
 from doseplan.present.let_figure import let_figure
 from doseplan.present.phantom_views import phantom_table, phantom_views
 from doseplan.present.report import report_markdown
+from doseplan.present.scan_table import scan_table
 from doseplan.present.slices import dose_slices
 from doseplan.present.table import summary_table
 
@@ -29,6 +30,7 @@ __all__ = [
     "report_markdown",
     "save_figure",
     "save_figures",
+    "scan_table",
     "sensitivity_table",
     "spectra_figure",
     "spread_out_figure",

@@ -207,4 +207,6 @@ def phantom_table(numbers: dict[str, Any]) -> Table:
 
 
 def _joined(cell: Any) -> str:
+    if cell is None:
+        return "not known"
     return cell if isinstance(cell, str) else ", ".join(map(str, cell)) or "none"

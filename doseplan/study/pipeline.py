@@ -12,7 +12,7 @@ import xarray as xr
 from doseplan import schema
 from doseplan.anatomy import build_phantom, place_samples
 from doseplan.biology.models import rbe_model
-from doseplan.case import Case
+from doseplan.case import Case, ScanCase
 from doseplan.dose import beam_library, grid_dose, place_fields, place_spots, sample_dose
 from doseplan.exchange import check_folder, open_run, read_arm, run_digest, write_arm, write_attributes
 from doseplan.messages import Progress, silent
@@ -108,10 +108,13 @@ def arms_of(case: Case) -> dict[str, tuple[float | None, Case]]:
     The three arms of every case, and the separated one again for each implant material that is compared.
     """
     separations = (None, 0.0, case.surgery.separation_mm)
-    arms = {name: (separation, case) for name, separation in zip(ARMS, separations, strict=True)}
+    arms: dict[str, tuple[float | None, Case]] = {
+        name: (separation, case) for name, separation in zip(ARMS, separations, strict=True)
+    }
+    if isinstance(case, ScanCase) or case.hardware is None:
+        return arms
     hardware = case.hardware
-    for material in hardware.compare if hardware is not None else ():
-        assert hardware is not None
+    for material in hardware.compare:
         if material == "none":
             other, name = None, "no_implant"
         else:
