@@ -11,6 +11,7 @@ from scipy.ndimage import map_coordinates
 
 from doseplan.anatomy.grid import Box
 from doseplan.anatomy.shapes import Array, Shape
+from doseplan.anatomy.surface import measured, surface_of
 from doseplan.kernels.contours import contour_distance
 
 PITCH_MM = 0.5
@@ -132,10 +133,47 @@ def _part_shape(planes: Planes, slice_mm: float, low: Array, high: Array) -> Sha
     lattice = _between(planes.z, in_planes, z)
     cap = np.abs(z - (first + last) / 2) - (last - first) / 2
     lattice = np.maximum(lattice, cap[:, None, None])
-    along = float(z[1] - z[0])
-    steep = np.sqrt(sum(part**2 for part in np.gradient(lattice, along, pitch, pitch)))
-    lattice /= np.maximum(steep, 1.0)
-    return _interpolated(lattice, (float(z[0]), *map(float, start)), (along, pitch, pitch))
+    low, step = np.array([z[0], *start]), np.array([z[1] - z[0], pitch, pitch])
+    return _interpolated(_redistanced(lattice, low, step), low, step)
+
+
+def _redistanced(lattice: Array, low: Array, step: Array) -> Array:
+    """Replace the values of a lattice near its zero by the distances to it.
+
+    Between planes that differ a lot the values rise far faster than distances do.
+    """
+    points, normals = _crossings(lattice, low, step)
+    ends = tuple((float(a), float(a + d * (n - 1))) for a, d, n in zip(low, step, lattice.shape, strict=True))
+    box = (ends[0], ends[1], ends[2])
+    shape = _interpolated(lattice, low, step)
+    surface = surface_of(shape, (points, normals), box, box, reach_mm=MARGIN_MM, spacing_mm=float(step.max()))
+    nodes = np.meshgrid(
+        *(a + d * np.arange(n) for a, d, n in zip(low, step, lattice.shape, strict=True)), indexing="ij"
+    )
+    sign = lattice.ravel()
+    away, _ = measured(surface, np.column_stack([node.ravel() for node in nodes]))
+    return np.copysign(np.abs(away), sign).reshape(lattice.shape)
+
+
+def _crossings(lattice: Array, low: Array, step: Array) -> tuple[Array, Array]:
+    """Find where the edges of a lattice cross zero, and the unit normals there, both (point, 3)."""
+    slopes: list[Array] = list(np.gradient(lattice, *step))
+    points, normals = [], []
+    for axis in range(3):
+        lower = [slice(None)] * 3
+        upper = [slice(None)] * 3
+        lower[axis], upper[axis] = slice(None, -1), slice(1, None)
+        first, second = lattice[tuple(lower)], lattice[tuple(upper)]
+        where = np.nonzero((first < 0.0) != (second < 0.0))
+        part = first[where] / (first[where] - second[where])
+        index = np.column_stack(where).astype(np.float64)
+        index[:, axis] += part
+        points.append(low + index * step)
+        ends = [(s[tuple(lower)][where], s[tuple(upper)][where]) for s in slopes]
+        normals.append(np.column_stack([(1.0 - part) * a + part * b for a, b in ends]))
+    found = np.concatenate(normals)
+    length = np.linalg.norm(found, axis=1, keepdims=True)
+    return np.concatenate(points), found / np.maximum(length, 1e-9)
 
 
 def _between(heights: Array, values: Array, z: Array) -> Array:
@@ -147,7 +185,7 @@ def _between(heights: Array, values: Array, z: Array) -> Array:
     return np.asarray((1.0 - share) * values[lower] + share * values[upper])
 
 
-def _interpolated(lattice: Array, start: tuple[float, ...], step: tuple[float, ...]) -> Shape:
+def _interpolated(lattice: Array, start: Array, step: Array) -> Shape:
     """Trilinear shape on a lattice; outside it, the way to the lattice is added."""
     top = [length - 1 for length in lattice.shape]
 

@@ -63,6 +63,22 @@ def find_surface(
     points, normals = surface_points(shape, box, splits=splits)
     if len(points) == 0:
         return None
+    return surface_of(
+        shape, (points, normals), box, limits, reach_mm=reach_mm, spacing_mm=LATTICE_MM / splits
+    )
+
+
+def surface_of(
+    shape: Shape,
+    points_normals: tuple[Array, Array],
+    box: Box,
+    limits: Box,
+    *,
+    reach_mm: float,
+    spacing_mm: float,
+) -> Surface:
+    """Make a surface of points on it with normals, both (point, 3) as (z, y, x), `spacing_mm` apart."""
+    points, normals = points_normals
     low = np.array([max(b[0] - reach_mm, e[0] - NODE_MM) for b, e in zip(box, limits, strict=True)])
     high = np.array([min(b[1] + reach_mm, e[1] + NODE_MM) for b, e in zip(box, limits, strict=True)])
     size = np.ceil((high - low) / NODE_MM).astype(int) + 1
@@ -79,7 +95,7 @@ def find_surface(
         nearest=nearest,
         origin=low,
         reach_mm=reach_mm,
-        spacing_mm=LATTICE_MM / splits,
+        spacing_mm=spacing_mm,
     )
 
 
