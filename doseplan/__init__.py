@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from doseplan.dose import depth_dose, spread_out_peak
     from doseplan.evaluation import evaluate
     from doseplan.exchange import read_run, write_run
+    from doseplan.exchange.dicom_write import write_dicom
     from doseplan.study import plan_case
 
 __version__ = _version("doseplan")
@@ -22,6 +23,7 @@ __all__ = [
     "plan_case",
     "read_run",
     "spread_out_peak",
+    "write_dicom",
     "write_run",
 ]
 
@@ -32,6 +34,7 @@ _ROOMS = {
     "spread_out_peak": "dose",
     "evaluate": "evaluation",
     "read_run": "exchange",
+    "write_dicom": "exchange.dicom_write",
     "write_run": "exchange",
     "plan_case": "study",
 }

@@ -1,6 +1,7 @@
 """RT Ion Plan out of the fields and spots of an arm: scanned carbon beams, two control points for a layer."""
 
 import tomllib
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -42,6 +43,10 @@ ABSENT = (
 )
 """What the beams do not have. The ripple filter is part of the beam model (see the run's assumptions)."""
 
+BEAM_LINES = ("Beam: spot size", "Beam: ripple filter", "Beam: momentum spread")
+"""How the assumptions start that tell others the beam. Runs hold the spot size as such a line only, so that
+ScanningSpotSize (optional) is not written."""
+
 TURNS = ("Gantry", "BeamLimitingDevice", "PatientSupport")
 PITCHES = ("TableTopPitch", "TableTopRoll", "GantryPitch")
 UNKNOWN = (
@@ -53,7 +58,13 @@ UNKNOWN = (
 
 
 def ion_plan(
-    spots: xr.Dataset, *, structures: Dataset, fractions: int, case_toml: str, source: Source
+    spots: xr.Dataset,
+    *,
+    structures: Dataset,
+    fractions: int,
+    case_toml: str,
+    assumptions: Sequence[str] = (),
+    source: Source,
 ) -> Dataset:
     """Make the RT Ion Plan of an arm.
 
@@ -67,6 +78,8 @@ def ion_plan(
         Number of fractions; every fraction is the same.
     case_toml
         Text of the case; its prescription becomes the dose reference of the target.
+    assumptions
+        Of the run; the description of the plan repeats those on the beam that a recomputation needs.
 
     Raises
     ------
@@ -84,10 +97,7 @@ def ion_plan(
     add_frame_of_reference(found, source)
     found.RTPlanLabel = text(LABEL, 16)
     found.RTPlanName = text(f"{source.case}, {source.arm}")
-    found.RTPlanDescription = text(
-        f"{LABEL}, not for treatment: carbon ions, ions per fraction, parallel beams, {fractions} fractions",
-        1024,
-    )
+    found.RTPlanDescription = _description(fractions, assumptions)
     found.RTPlanDate, found.RTPlanTime = "", ""
     found.RTPlanGeometry = "PATIENT"
     found.ReferencedStructureSetSequence = [reference(structures)]
@@ -190,6 +200,14 @@ def _add_geometry(found: Dataset, spots: xr.Dataset, field: int) -> None:
     for name in UNKNOWN:
         setattr(found, name, None)
     found.IsocenterPosition = [position(value) for value in spots["isocentre"].values]
+
+
+def _description(fractions: int, assumptions: Sequence[str]) -> str:
+    """Say what the numbers are, and which beam they are for."""
+    said = (
+        f"{LABEL}, not for treatment. Weights are ions per fraction, {fractions} fractions; parallel beams."
+    )
+    return text(" ".join([said, *(line for line in assumptions if line.startswith(BEAM_LINES))]), 1024)
 
 
 def _setup() -> Dataset:

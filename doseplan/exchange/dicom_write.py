@@ -80,7 +80,10 @@ def check_empty(folder: Path) -> None:
     """
     if folder.exists() and not folder.is_dir():
         raise InputError(f"--out: expected a folder, got the file {folder}")
-    there = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
+    try:
+        there = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
+    except OSError as error:
+        raise InputError(f"--out: expected a readable folder, got '{error.strerror}' at {folder}") from error
     if there:
         raise InputError(f"--out: expected a new or an empty folder, got {folder} with {there[0]} in it")
 
@@ -110,6 +113,7 @@ def arm_objects(tree: xr.DataTree, arm: str) -> dict[str, Dataset]:
         structures=structures,
         fractions=int(doses["dose_rbe"].attrs["fractions"]),
         case_toml=str(tree.attrs["case_toml"]),
+        assumptions=tree.attrs.get("assumptions", ()),
         source=source,
     )
     physical, effective = (dose_grid(doses, name, plan=plan, source=source) for name in ("dose", "dose_rbe"))
