@@ -1,6 +1,6 @@
 """What no validator of DICOM sees: references that lead nowhere, counts that disagree with their lists."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence, Sized
 from pathlib import Path
 
 import numpy as np
@@ -108,10 +108,10 @@ def _frame_names(dataset: Dataset) -> Iterator[str]:
 
 def _structure_problems(dataset: Dataset, where: str) -> Iterator[str]:
     """Check numbers of structures, and the points of every contour."""
-    defined = [roi.get("ROINumber") for roi in dataset.get("StructureSetROISequence") or []]
+    defined = [_number(roi, "ROINumber") for roi in dataset.get("StructureSetROISequence") or []]
     for keyword in ("ROIContourSequence", "RTROIObservationsSequence"):
         for item in dataset.get(keyword) or []:
-            if item.get("ReferencedROINumber") not in defined:
+            if _number(item, "ReferencedROINumber") not in defined:
                 yield _line(
                     f"{where}: {keyword}", f"a structure of {defined}", item.get("ReferencedROINumber")
                 )
@@ -132,12 +132,12 @@ def _dose_problems(dataset: Dataset, where: str) -> Iterator[str]:
 
 def _plan_problems(dataset: Dataset, where: str) -> Iterator[str]:
     """Check fractions against beams, and every beam by itself."""
-    beams = [beam.get("BeamNumber") for beam in dataset.IonBeamSequence]
+    beams = [_number(beam, "BeamNumber") for beam in dataset.IonBeamSequence]
     if len(set(beams)) != len(beams):
         yield _line(f"{where}: BeamNumber", "a number of its own for every beam", beams)
     for group in dataset.get("FractionGroupSequence") or []:
         place = f"{where}: fraction group {group.get('FractionGroupNumber')}"
-        named = [beam.get("ReferencedBeamNumber") for beam in group.get("ReferencedBeamSequence") or []]
+        named = [_number(beam, "ReferencedBeamNumber") for beam in group.get("ReferencedBeamSequence") or []]
         if not set(named) <= set(beams):
             yield _line(f"{place}: ReferencedBeamNumber", f"numbers of {beams}", named)
         if group.get("NumberOfBeams") != len(named):
@@ -209,4 +209,11 @@ def _numbers(value: object) -> list[float]:
 
 
 def _count(value: object) -> int:
-    return len(_numbers(value))
+    if value is None:
+        return 0
+    return len(value) if isinstance(value, Sized) else 1
+
+
+def _number(item: Dataset, keyword: str) -> int | None:
+    value = item.get(keyword)
+    return None if value is None else int(value)

@@ -65,7 +65,8 @@ def dose_grid(doses: xr.Dataset, name: str, *, plan: Dataset, source: Source) ->
     add_frame_of_reference(found, source)
     add_plane(found, grid, grid.origin_mm[2])
     found.PixelRepresentation = 0
-    _add_frames(found, grid.spacing_mm[2], grid.size[2])
+    if grid.size[2] > 1:
+        _add_frames(found, grid.spacing_mm[2], grid.size[2])
     found.DoseUnits = "GY"
     found.DoseType = DOSE_TYPES[name]
     found.DoseSummationType = "PLAN"

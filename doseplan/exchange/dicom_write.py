@@ -66,7 +66,6 @@ def write_dicom(
             files = arm_objects(tree, arm)
             progress(f"{arm}: writing files", (number + 0.5) / len(names))
             _write_files(files, part / arm, str(tree.attrs["versions"]["doseplan"]))
-    progress("done", 1.0)
     return [path for arm in names for path in sorted((folder / arm).rglob("*.dcm"))]
 
 
