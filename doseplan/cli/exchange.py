@@ -25,7 +25,7 @@ def export(
     check_empty(folder)
     with progress() as report:
         tree = read_run(run_folder, progress=report)
-        files = write_dicom(tree, folder, arms=arm, progress=report)
+        files = write_dicom(tree, folder, arms=arm or None, progress=report)
     content = _content(folder, files)
     answer(content, as_json, lambda console: console.print(_lines(content), highlight=False))
     say(f"DICOM folder: {folder} (research only, not for treatment)")

@@ -43,7 +43,7 @@ ABSENT = (
 )
 """What the beams do not have. The ripple filter is part of the beam model (see the run's assumptions)."""
 
-BEAM_LINES = ("Beam: spot size", "Beam: ripple filter", "Beam: momentum spread")
+BEAM_LINES = ("Beam: spot size", "Beam: ripple filter", "Beam: momentum spread", "Beam: energies")
 """How the assumptions start that tell others the beam. Runs hold the spot size as such a line only, so that
 ScanningSpotSize (optional) is not written."""
 

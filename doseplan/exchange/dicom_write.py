@@ -151,7 +151,10 @@ def _chosen(tree: xr.DataTree, arms: Sequence[str] | None) -> list[str]:
     unknown = [arm for arm in arms or () if arm not in there]
     if unknown:
         raise InputError(f"--arm: expected one of {', '.join(there)}, got {', '.join(unknown)}")
-    return [arm for arm in there if arms is None or arm in arms]
+    names = [arm for arm in there if arms is None or arm in arms]
+    if not names:
+        raise InputError(f"--arm: expected at least one of {', '.join(there) or 'no arms'}, got none")
+    return names
 
 
 def _write_files(files: dict[str, Dataset], folder: Path, version: str) -> None:

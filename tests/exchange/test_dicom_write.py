@@ -14,7 +14,9 @@ import xarray as xr
 from matplotlib.path import Path as Outline
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
+from scipy.spatial.transform import Rotation
 
+from doseplan.dose.fields import beam_axes
 from doseplan.exchange import dicom_write
 from doseplan.exchange.dicom_structures import structure_mask
 from doseplan.exchange.dicom_write import arm_objects, write_dicom
@@ -306,6 +308,17 @@ def test_geometry_of_the_beams(folder: Path) -> None:
     } == {("ION", 12, 6)}
 
 
+@pytest.mark.parametrize(("gantry", "couch"), [(0, 0), (90, 0), (150, 0), (330, 15), (20, 270)])
+def test_spot_positions_are_in_the_gantry_frame_of_iec_61217(gantry: float, couch: float) -> None:
+    """The plan states u, v of the fields as x, y of the gantry: both must be the same axes in the patient."""
+    turn_gantry = Rotation.from_euler("y", gantry, degrees=True)  # gantry to fixed, carries z to the source
+    turn_couch = Rotation.from_euler("z", couch, degrees=True)  # table to fixed, anticlockwise from above
+    axes = (turn_couch.inv() * turn_gantry).apply(np.eye(3))
+    x, y, z = (np.array([left, -up, head]) for left, head, up in axes)  # head first supine
+    direction, u, v = beam_axes(np.array([float(gantry)]), np.array([float(couch)]))
+    np.testing.assert_allclose([u[0], v[0], -direction[0]], [x, y, z], atol=1e-12)
+
+
 def test_prescription_and_beam_are_told(folder: Path) -> None:
     plan = pydicom.dcmread(folder / "none" / "RTPLAN.dcm")
     assert float(plan.DoseReferenceSequence[0].TargetPrescriptionDose) == 60.0
@@ -348,6 +361,8 @@ def test_one_arm_is_the_same_as_among_all(tree: xr.DataTree, folder: Path, tmp_p
 def test_unknown_arm_is_named(tree: xr.DataTree, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="--arm: expected one of none, separated, got decompressed"):
         write_dicom(tree, tmp_path / "dicom", arms=["decompressed"])
+    with pytest.raises(InputError, match="--arm: expected at least one of none, separated, got none"):
+        write_dicom(tree, tmp_path / "dicom", arms=[])
     assert list(tmp_path.iterdir()) == []
 
 
