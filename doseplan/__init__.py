@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from doseplan.evaluation import evaluate
     from doseplan.exchange import read_run, write_run
     from doseplan.exchange.dicom_read import read_dicom
+    from doseplan.exchange.dicom_write import write_dicom
     from doseplan.study import plan_case
 
 __version__ = _version("doseplan")
@@ -24,6 +25,7 @@ __all__ = [
     "read_dicom",
     "read_run",
     "spread_out_peak",
+    "write_dicom",
     "write_run",
 ]
 
@@ -35,6 +37,7 @@ _ROOMS = {
     "evaluate": "evaluation",
     "read_dicom": "exchange.dicom_read",
     "read_run": "exchange",
+    "write_dicom": "exchange.dicom_write",
     "write_run": "exchange",
     "plan_case": "study",
 }

@@ -47,3 +47,9 @@ def naive() -> Callable[[str], ModuleType]:
 def comparisons() -> ModuleType:
     """The comparison table of the benchmarks: the same callables are timed there and compared here."""
     return _load(TESTS.parent / "benchmarks" / "comparisons.py")
+
+
+@pytest.fixture(scope="session")
+def small_run() -> ModuleType:
+    """A made-up finished run on a small grid: `small_run.make_run()`."""
+    return _load(TESTS / "small_run.py")

@@ -139,7 +139,7 @@ def test_cut_off_file_is_named(tmp_path: Path, keep: int) -> None:
     write_run(make_tree(), tmp_path / "run")
     path = tmp_path / "run" / "none" / "samples.nc"
     path.write_bytes(path.read_bytes()[:keep])
-    with pytest.raises(InputError, match=r"samples\.nc: expected a netCDF file of a run, got a damaged file"):
+    with pytest.raises(InputError, match=r"samples\.nc: expected a netCDF file of doseplan, got a damaged file"):
         read_run(tmp_path / "run")
 
 
@@ -167,7 +167,7 @@ def test_flipped_byte_in_the_middle_of_the_data_is_noticed(tmp_path: Path) -> No
     content[chunk.byte_offset + chunk.size // 2] ^= 1
     path.write_bytes(bytes(content))
     with pytest.raises(
-        InputError, match=r"dose\.nc: expected a netCDF file of a run, got a damaged file"
+        InputError, match=r"dose\.nc: expected a netCDF file of doseplan, got a damaged file"
     ) as said:
         read_run(tmp_path / "run")
     assert len(said.value.lines) == 1
