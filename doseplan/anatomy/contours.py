@@ -25,6 +25,9 @@ ALONG_MM = 0.75
 MARGIN_MM = 6.0
 """The lattice reaches this far beyond the contours."""
 
+STAIR_MM = 0.005
+"""Contours are written with two or three decimals."""
+
 GAP_SLICES = 3.5
 """Planes further apart than this many slices are not joined: the structure has two parts."""
 
@@ -44,9 +47,36 @@ def planes_of(scan: xr.Dataset, structure: str) -> Planes:
     found: dict[float, list[Array]] = {}
     for index in np.flatnonzero(scan["contour_structure"].values == names.index(structure)):
         points = position[start[index] : start[index + 1]]
-        found.setdefault(round(float(points[:, 2].mean()), 2), []).append(points[:, 1::-1])
+        found.setdefault(round(float(points[:, 2].mean()), 2), []).append(smoothed(points[:, 1::-1]))
     heights = sorted(found)
     return Planes(z=np.array(heights), contours=tuple(tuple(found[z]) for z in heights))
+
+
+def smoothed(contour: Array) -> Array:
+    """Draw a contour that follows the edges of voxels through the middles of those edges; leave any other.
+
+    Such a contour was made from a mask: its corners stick out of what was meant by up to half a diagonal.
+
+    Parameters
+    ----------
+    contour : (point, 2) [mm], closed
+    """
+    edges = np.roll(contour, -1, axis=0) - contour
+    lengths = np.abs(edges).max(axis=1)
+    along_axes = np.abs(edges).min(axis=1) <= STAIR_MM
+    kept = lengths > STAIR_MM
+    if not along_axes.all() or kept.sum() < 4:
+        return contour
+    steps = [lengths[kept & (np.abs(edges[:, axis]) > STAIR_MM)] for axis in range(2)]
+    pitch = [float(found.min()) if len(found) else math.inf for found in steps]
+    middles = []
+    for start, edge in zip(contour[kept], edges[kept], strict=True):
+        size = pitch[int(np.argmax(np.abs(edge)))]
+        count = round(float(np.abs(edge).max()) / size)
+        if abs(count * size - float(np.abs(edge).max())) > STAIR_MM:
+            return contour
+        middles.append(start + edge * (np.arange(count)[:, None] + 0.5) / count)
+    return np.concatenate(middles)
 
 
 def contour_shape(planes: Planes, slice_mm: float) -> tuple[Shape, Box]:

@@ -13,7 +13,7 @@ from doseplan.anatomy.neural import tip_mm
 from doseplan.anatomy.paint import Canvas, paint_tissues
 from doseplan.anatomy.paint_scan import paint_scan
 from doseplan.anatomy.scan import Patient, open_patient, scan_model
-from doseplan.anatomy.voxels import structure_voxels
+from doseplan.anatomy.voxels import Structures, structure_voxels
 from doseplan.anatomy.zones import deep_mm, level_ends
 from doseplan.case.spec import Case, PhantomCase, ScanCase
 from doseplan.case.tissues import TISSUES
@@ -53,18 +53,40 @@ def build_phantom(case: Case, *, separation_mm: float | None, arm: str | None = 
     if separation_mm is not None and not 0.0 <= separation_mm <= 30.0:
         raise InputError(f"{case.name}: separation_mm: expected 0 to 30 mm or none, got {separation_mm}")
     if isinstance(case, ScanCase):
-        patient = open_patient(case)
-        model = scan_model(case, patient, separation_mm=separation_mm)
-    else:
-        model = model_arm(case, separation_mm=separation_mm)
-    distances, fractions, gross = structure_voxels(model, case.grid.voxel_mm)
-    away, known = distances["distance_dura"], {**fractions, "gross": gross}
-    if isinstance(case, ScanCase):
-        canvas, notes = paint_scan(case, patient, model, known, away)
-        extra, attributes = {}, _of_scan(patient)
-    else:
-        canvas, notes = paint_tissues(case, model, away, fractions["cord"], fractions["sac"], gross), []
-        extra, attributes = _on_ct(case, model, canvas), _of_levels(case, model)
+        return phantom_of_patient(case, open_patient(case), separation_mm=separation_mm, arm=arm)
+    model = model_arm(case, separation_mm=separation_mm)
+    voxels = structure_voxels(model, case.grid.voxel_mm)
+    canvas = paint_tissues(
+        case,
+        model,
+        voxels.distances["distance_dura"],
+        voxels.fractions["cord"],
+        voxels.fractions["sac"],
+        voxels.gross,
+    )
+    attributes = {**_of_levels(case, model), **_attributes(case, model, arm, voxels, ())}
+    return _phantom(model, canvas, voxels, _on_ct(case, model, canvas), attributes)
+
+
+def phantom_of_patient(
+    case: ScanCase, patient: Patient, *, separation_mm: float | None, arm: str | None = None
+) -> xr.Dataset:
+    """Voxelise one arm of a case on a CT that is open; parameters and result as `build_phantom`."""
+    model = scan_model(case, patient, separation_mm=separation_mm)
+    voxels = structure_voxels(model, case.grid.voxel_mm)
+    known = {**voxels.fractions, "gross": voxels.gross}
+    canvas, notes = paint_scan(case, patient, model, known, voxels.distances["distance_dura"])
+    attributes = {**_attributes(case, model, arm, voxels, notes), **_of_scan(patient)}
+    return _phantom(model, canvas, voxels, {}, attributes)
+
+
+def _phantom(
+    model: Model,
+    canvas: Canvas,
+    voxels: Structures,
+    extra: dict[str, xr.Variable],
+    attributes: dict[str, object],
+) -> xr.Dataset:
     tissues = {"flag_values": list(range(len(TISSUES))), "flag_meanings": " ".join(TISSUES)}
     data = {
         "rsp": variable("rsp", canvas.rsp),
@@ -74,10 +96,10 @@ def build_phantom(case: Case, *, separation_mm: float | None, arm: str | None = 
         "region": variable("region", canvas.region, flag_values=[0, 1, 2], flag_meanings="other bone canal"),
         "level_index": variable("level_index", _level_index(model)),
         **extra,
-        **{name: variable(name, values) for name, values in (*fractions.items(), *distances.items())},
+        **{name: variable(name, values) for name, values in voxels.fractions.items()},
+        **{name: variable(name, values) for name, values in voxels.distances.items()},
     }
     coordinates = {name: variable(name, axis) for name, axis in zip("zyx", model.axes, strict=True)}
-    attributes |= _attributes(case, model, arm, {**fractions, "gtv_before": gross}, notes)
     return check(xr.Dataset(data, coords=coordinates, attrs=attributes), *data)
 
 
@@ -119,6 +141,7 @@ def _of_scan(patient: Patient) -> dict[str, object]:
         "deep_bone_mm": [list(DEEP_BONE_MM)],
         "neural_structure": patient.neural_structure,
         "own_shape_known": False,
+        **({"gap_tumour_sac_mm": math.nan} if patient.roles["dura"] is None else {}),
     }
 
 
@@ -126,12 +149,13 @@ def _attributes(
     case: Case,
     model: Model,
     arm: str | None,
-    fractions: dict[str, NDArray[np.float32]],
+    voxels: Structures,
     notes: Sequence[str],
 ) -> dict[str, object]:
     separation = model.separation_mm
     by_separation = "none" if separation is None else "separated" if separation > 0 else "decompressed"
     cell = case.grid.voxel_mm**3 / 1000.0
+    fractions = {**voxels.fractions, "gtv_before": voxels.gross}
     volumes = {f"{name}_cm3": float(part.sum(dtype=np.float64)) * cell for name, part in fractions.items()}
     volumes["resected_cm3"] = volumes["gtv_before_cm3"] - volumes["gtv_cm3"]
     keeps = case.surgery.ctv_keeps_resected

@@ -42,9 +42,19 @@ def open_patient(case: ScanCase) -> Patient:
     Raises
     ------
     InputError
-        The file is not there or damaged, a structure is not there, or several may be meant.
+        The file is not there or damaged, or as `patient_of`.
     """
-    scan = read_scan(Path(case.folder) / case.ct.file)
+    return patient_of(case, read_scan(Path(case.folder) / case.ct.file))
+
+
+def patient_of(case: ScanCase, scan: xr.Dataset) -> Patient:
+    """Choose the structures of a CT by what the case states and by their names.
+
+    Raises
+    ------
+    InputError
+        A structure is not there, or several may be meant.
+    """
     names = list(scan.attrs["structures"])
     cord = require_structure(names, "cord", case.ct.cord, where=case.name)
     roles = {

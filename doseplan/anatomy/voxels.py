@@ -1,6 +1,7 @@
 """Distances and volume fractions of surfaces in voxels."""
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,15 +23,21 @@ FAR_MM = 2.0
 """Voxels further than this from a surface lie on the same side as their neighbours."""
 
 
-def structure_voxels(model: Model, voxel_mm: float) -> tuple[dict[str, Voxels], dict[str, Voxels], Voxels]:
-    """Voxelise the structures of an arm.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Structures:
+    """The structures of an arm in voxels.
 
-    Returns
-    -------
-    distances : `distance_gtv`, `distance_target`, `distance_cord`, `distance_dura` [mm]
-    fractions : volume fractions `cord`, `sac`, `gtv`, `target`, `spot_target`
-    gross : volume fraction of the tumour before surgery
+    `distances` [mm] `distance_gtv`, `distance_target`, `distance_cord`, `distance_dura`; volume `fractions`
+    `cord`, `sac`, `gtv`, `target`, `spot_target`; `gross`, that of the tumour before surgery.
     """
+
+    distances: dict[str, Voxels]
+    fractions: dict[str, Voxels]
+    gross: Voxels
+
+
+def structure_voxels(model: Model, voxel_mm: float) -> Structures:
+    """Voxelise the structures of an arm."""
     surfaces = {"gtv": model.residual, "target": model.target, "cord": model.cord, "dura": model.dura}
     distances = {
         f"distance_{name}": voxel_distance(surface, model.axes) for name, surface in surfaces.items()
@@ -51,7 +58,7 @@ def structure_voxels(model: Model, voxel_mm: float) -> tuple[dict[str, Voxels], 
         "target": np.minimum(target, 1.0 - sac),
         "spot_target": spot_target,
     }
-    return distances, fractions, gross
+    return Structures(distances=distances, fractions=fractions, gross=gross)
 
 
 def voxel_distance(surface: Surface | None, axes: Axes) -> NDArray[np.float32]:

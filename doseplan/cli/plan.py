@@ -51,9 +51,20 @@ def run(
 
 @app.command(epilog="Example: doseplan check runs/first")
 def check(
-    run_folder: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")], as_json: Json = False
+    run_folder: Annotated[
+        Path, typer.Argument(metavar="RUN|DICOM", help="A run folder, or a folder with RT Dose and RTSTRUCT.")
+    ],
+    case_file: Annotated[
+        Path | None,
+        typer.Option("--case", help="Case with limits, goals and structures for a dose from DICOM."),
+    ] = None,
+    as_json: Json = False,
 ) -> None:
-    """Judge the finished dose of a run again; exit 3 when a hard limit is broken."""
+    """Judge a finished dose again; exit 3 when a hard limit is broken."""
+    if not (run_folder / "run.json").is_file() and any(run_folder.rglob("*.dcm")):
+        return _check_dicom(run_folder, case_file, as_json)
+    if case_file is not None:
+        raise InputError(f"--case: expected with a folder of DICOM files only, got the run {run_folder}")
     from doseplan.evaluation import evaluate
     from doseplan.exchange import read_run
     from doseplan.present import summary_table
@@ -66,6 +77,25 @@ def check(
         say(f"warning: the run is not finished: no {', '.join(missing)}; `doseplan run` goes on with it")
     answer(summary, as_json, lambda console: console.print(summary_table(summary)))
     _exit_on_limits(summary)
+
+
+def _check_dicom(folder: Path, case_file: Path | None, as_json: bool) -> None:
+    from doseplan.case import ScanCase, load_case
+
+    case = None if case_file is None else load_case(case_file)
+    if case is not None and not isinstance(case, ScanCase):
+        raise InputError(f"--case: expected a case on a CT, got one on a phantom: {case_file}")
+    prepare_kernels()
+    from doseplan.present import grid_table
+    from doseplan.study import judge_dicom
+
+    with progress() as report:
+        found = judge_dicom(folder, case, progress=report)
+    answer(found, as_json, lambda console: console.print(grid_table(found)))
+    for note in found["notes"]:
+        say(note)
+    if not found["limits_met"]:
+        raise LimitError(f"a hard limit is broken in: {folder}")
 
 
 def _exit_on_limits(summary: dict[str, Any]) -> None:

@@ -3,6 +3,7 @@
 from doseplan.evaluation.arm import evaluate_arm
 from doseplan.evaluation.cord_model import CordRisk, radiosurgery_share, schultheiss
 from doseplan.evaluation.fractionation import bed, eqd2, total_of_eqd2
+from doseplan.evaluation.grid import judge_grid
 from doseplan.evaluation.let import dose_let_histogram, let_volume_histogram, volume_above
 from doseplan.evaluation.run import evaluate
 from doseplan.evaluation.staging import dumbbell_score, phantom_numbers, sins, staging
@@ -17,6 +18,7 @@ __all__ = [
     "eqd2",
     "evaluate",
     "evaluate_arm",
+    "judge_grid",
     "let_volume_histogram",
     "phantom_numbers",
     "radiosurgery_share",

@@ -13,8 +13,10 @@ from numpy.typing import NDArray
 from pydicom import dcmread
 from pydicom.dataset import Dataset, FileDataset
 from pydicom.errors import InvalidDicomError
-from pydicom.uid import RTStructureSetStorage
+from pydicom.uid import RTDoseStorage, RTIonPlanStorage, RTStructureSetStorage
 
+from doseplan.exchange.dicom_check import reference_problems
+from doseplan.exchange.dicom_dose import read_dose
 from doseplan.exchange.dicom_series import Volume, choose_series, ct_series, read_volume
 from doseplan.exchange.dicom_structure_set import read_structures
 from doseplan.exchange.scan import make_scan
@@ -66,15 +68,81 @@ def read_dicom(
             raise InputError(*error.lines, *(note for note in notes if "damaged" in note)) from None
         chosen = {path for path, _ in images}
         notes.append(f"CT: series {volume.series}, {len(images)} slices")
-        sets = {
-            path: data for path, data in files.items() if data.get("SOPClassUID") == RTStructureSetStorage
-        }
+        sets = _of_class(files, RTStructureSetStorage)
         progress("contours", 0.8)
         structures, more = _structures(sets, structure_set, volume, str(folder))
+        notes += reference_problems(list(files.values()))
         others = [data for path, data in files.items() if path not in chosen and path not in sets]
         notes += more + _ignored(others)
         notes += _odd(odd)
     return make_scan(volume.ct_number, volume.axes, structures, source=folder.name, notes=notes)
+
+
+def read_dose_and_structures(folder: str | Path) -> tuple[xr.Dataset, xr.Dataset, dict[str, float]]:
+    """Read the RBE-weighted dose of a folder, and the structures on its grid.
+
+    Returns
+    -------
+    dose : Dataset of `read_dose` with `dose_rbe`
+    scan : Dataset of `make_scan` on the grid of the dose, CT numbers all 0
+    stated : `total_gy_rbe` and `fractions`, as far as a plan in the folder states them
+
+    Raises
+    ------
+    InputError
+        There is not exactly one such dose, no structure set or several, or one that can't be read.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise InputError(f"{folder}: expected a folder of DICOM files, got none")
+    with _listening() as odd:
+        files, notes = _open_files(folder, silent)
+        doses = [
+            path
+            for path, data in _of_class(files, RTDoseStorage).items()
+            if data.get("DoseType") == "EFFECTIVE"
+        ]
+        if len(doses) != 1:
+            names = ", ".join(path.name for path in doses)
+            raise InputError(
+                f"{folder}: expected one RBE-weighted dose (DoseType EFFECTIVE), got {names or 'none'}"
+            )
+        dose = read_dose(doses[0])
+        z, y, x = (dose[axis].values for axis in "zyx")
+        grid = Volume(
+            ct_number=np.zeros((len(z), len(y), len(x)), np.int16),
+            axes=(z, y, x),
+            frame_of_reference=str(dose.attrs["frame_of_reference_uid"]),
+            instances=frozenset(str(data.get("SOPInstanceUID", "")) for data in files.values()),
+            series="dose",
+        )
+        sets = _of_class(files, RTStructureSetStorage)
+        if not sets:
+            raise InputError(f"{folder}: expected a structure set beside the dose, got none")
+        structures, more = _structures(sets, None, grid, str(folder))
+        problems = reference_problems(list(files.values()))
+        notes = [*notes, *more, *problems, *_odd(odd)]
+    scan = make_scan(grid.ct_number, grid.axes, structures, source=folder.name, notes=notes)
+    return dose, scan, _stated(files)
+
+
+def _of_class(files: dict[Path, FileDataset], kind: str) -> dict[Path, FileDataset]:
+    return {path: data for path, data in files.items() if data.get("SOPClassUID") == kind}
+
+
+def _stated(files: dict[Path, FileDataset]) -> dict[str, float]:
+    """Prescription of the only plan in a folder."""
+    plans = list(_of_class(files, RTIonPlanStorage).values())
+    found: dict[str, float] = {}
+    if len(plans) != 1:
+        return found
+    for item in plans[0].get("DoseReferenceSequence") or []:
+        if item.get("TargetPrescriptionDose"):
+            found["total_gy_rbe"] = float(item.TargetPrescriptionDose)
+    for item in plans[0].get("FractionGroupSequence") or []:
+        if item.get("NumberOfFractionsPlanned"):
+            found["fractions"] = float(item.NumberOfFractionsPlanned)
+    return found
 
 
 @contextmanager

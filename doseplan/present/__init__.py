@@ -13,7 +13,7 @@ from doseplan.present.figures import save_figure, save_figures
 from doseplan.present.let_figure import let_figure
 from doseplan.present.phantom_views import phantom_table, phantom_views
 from doseplan.present.report import report_markdown
-from doseplan.present.scan_table import scan_table
+from doseplan.present.scan_table import grid_table, scan_table
 from doseplan.present.slices import dose_slices
 from doseplan.present.table import summary_table
 
@@ -24,6 +24,7 @@ __all__ = [
     "bragg_table",
     "dose_slices",
     "dose_volume_figure",
+    "grid_table",
     "let_figure",
     "phantom_table",
     "phantom_views",

@@ -1,6 +1,7 @@
 """The pipeline of one case, and studies over many."""
 
+from doseplan.study.dicom_verdict import judge_dicom
 from doseplan.study.pipeline import build_phantoms, plan_case, run_attributes
 from doseplan.study.starter import scan_numbers, starter_case
 
-__all__ = ["build_phantoms", "plan_case", "run_attributes", "scan_numbers", "starter_case"]
+__all__ = ["build_phantoms", "judge_dicom", "plan_case", "run_attributes", "scan_numbers", "starter_case"]
