@@ -50,6 +50,12 @@ def comparisons() -> ModuleType:
 
 
 @pytest.fixture(scope="session")
+def dicom() -> ModuleType:
+    """DICOM folders written by hand: `dicom.save(folder, dicom.axial_files())`."""
+    return _load(TESTS / "dicom_files.py")
+
+
+@pytest.fixture(scope="session")
 def small_run() -> ModuleType:
     """A made-up finished run on a small grid: `small_run.make_run()`."""
     return _load(TESTS / "small_run.py")

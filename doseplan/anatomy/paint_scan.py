@@ -63,7 +63,8 @@ def paint_scan(
     region[(distance_dura < CANAL_MM) & ~bone] = CANAL
     region[distance_dura < 0.0] = CANAL
     canvas = Canvas(rsp=rsp, density=density, hu=hu, tissue=tissue, region=region, palette={})
-    notes = [*_override(canvas, case, patient, model), *_remarks(canvas, body, case)]
+    notes = [note for note in patient.scan.attrs["notes"] if note.startswith("contrast")]
+    notes += [*_override(canvas, case, patient, model), *_remarks(canvas, body, case)]
     known = materials()
     tissue[fractions["gross"] >= 0.5] = TISSUES.index("tumour")
     if model.separation_mm is not None:
@@ -106,10 +107,11 @@ def _override(canvas: Canvas, case: ScanCase, patient: Patient, model: Model) ->
     """Put stated materials in place of what the CT shows."""
     known, notes = materials(), []
     cell = case.grid.voxel_mm**3 / 1000.0
-    for override in case.ct.override:
-        material = known[override.material]
+    shown = canvas.hu.copy()
+    # structures last, as their materials have CT numbers of their own
+    for override in sorted(case.ct.override, key=lambda stated: stated.structure is not None):
         if override.structure is None:
-            amount = (canvas.hu >= np.float32(override.above_hu)).astype(np.float32)
+            amount = (shown >= np.float32(override.above_hu)).astype(np.float32)
             place = f"CT numbers from {override.above_hu:g} HU"
         else:
             shape, box = contour_shape(planes_of(patient.scan, override.structure), patient.slice_mm)
@@ -117,7 +119,7 @@ def _override(canvas: Canvas, case: ScanCase, patient: Patient, model: Model) ->
             part = inside(model.axes, box, 1.0)
             amount[part] = fraction(shape(*mesh(model.axes, part)), case.grid.voxel_mm)
             place = f"structure '{override.structure}'"
-        _mix(canvas, amount, material)
+        _mix(canvas, amount, known[override.material])
         notes.append(f"{place}: {float(amount.sum()) * cell:.2f} cm3 taken as {override.material}")
     return notes
 

@@ -91,10 +91,9 @@ def scan_model(case: ScanCase, patient: Patient, *, separation_mm: float | None)
     axes = voxel_axes(_extents(case, patient), case.grid.voxel_mm)
     limits = grid_box(axes, case.grid.voxel_mm)
     reach = max(NEAR_MM, 10.0 + (separation_mm or 0.0))
-    cord = _surface(case, patient, "cord", limits, NEAR_MM)
-    sac = cord if patient.roles["dura"] is None else _surface(case, patient, "dura", limits, reach)
-    if patient.roles["dura"] is None and reach > NEAR_MM:
-        sac = _surface(case, patient, "cord", limits, reach)
+    has_dura = patient.roles["dura"] is not None
+    cord = _surface(case, patient, "cord", limits, NEAR_MM if has_dura else reach)
+    sac = _surface(case, patient, "dura", limits, reach) if has_dura else cord
     gross = _outside(case, _contours(patient, "tumour"), sac, limits, "tumour")
     drawn = patient.roles["target"] is not None
     spots = _target(case, patient, gross, sac, limits)

@@ -121,14 +121,20 @@ def _zones(
     -------
     zone, x, y : (z, y, x), and positions from that middle [mm]
     """
-    canal = phantom["region"].values[part[0]] == CANAL
     y, x = phantom["y"].values, phantom["x"].values
-    count = np.maximum(canal.sum(axis=(1, 2)), 1)
-    middle_y = (canal.sum(axis=2) @ y) / count
-    middle_x = (canal.sum(axis=1) @ x) / count
+    middle_x, middle_y = canal_middle(phantom.isel(z=part[0]))
     aside = x[part[2]][None, None, :] - middle_x[:, None, None]
     behind = y[part[1]][None, :, None] - middle_y[:, None, None]
     return zone_of(aside, behind).astype(np.int64), aside, behind
+
+
+def canal_middle(phantom: xr.Dataset) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Find x and y of the middle of the canal in every slice, (slice,) each [mm]; zones lie around it."""
+    canal = phantom["region"].values == CANAL
+    count = np.maximum(canal.sum(axis=(1, 2)), 1)
+    return (canal.sum(axis=1) @ phantom["x"].values) / count, (
+        canal.sum(axis=2) @ phantom["y"].values
+    ) / count
 
 
 def _layers(

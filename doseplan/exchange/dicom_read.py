@@ -22,6 +22,8 @@ from doseplan.exchange.dicom_structure_set import read_structures
 from doseplan.exchange.scan import make_scan
 from doseplan.messages import InputError, Progress, silent
 
+CONTRAST = "contrast agent was given: vessels and what takes it up look denser to the curve than they are"
+
 _VR_SAID = {
     "DA": "dates",
     "TM": "times",
@@ -68,6 +70,8 @@ def read_dicom(
             raise InputError(*error.lines, *(note for note in notes if "damaged" in note)) from None
         chosen = {path for path, _ in images}
         notes.append(f"CT: series {volume.series}, {len(images)} slices")
+        if any(data.get("ContrastBolusAgent") for _, data in images):
+            notes.append(CONTRAST)
         sets = _of_class(files, RTStructureSetStorage)
         progress("contours", 0.8)
         structures, more = _structures(sets, structure_set, volume, str(folder))

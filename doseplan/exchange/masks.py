@@ -68,7 +68,7 @@ def mask_contours(mask: NDArray[np.bool_], axes: Axes) -> list[NDArray[np.float6
 
 def _read_npz(path: Path) -> tuple[NDArray[Any], Axes, dict[str, NDArray[np.bool_]]]:
     try:
-        with np.load(path, allow_pickle=False) as opened:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as opened:
             data = {name: opened[name] for name in opened.files}
     except Exception as error:  # numpy raises anything on damaged archives
         raise InputError(f"{path}: expected an npz file, got a damaged one ({error})") from None

@@ -11,6 +11,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from rich.table import Table
 
+from doseplan.anatomy.staging import canal_middle
 from doseplan.anatomy.zones import SECTOR_DEG, ZONES
 from doseplan.case import Case
 from doseplan.case.tissues import TISSUES
@@ -50,17 +51,18 @@ def phantom_views(phantoms: dict[str, xr.Dataset], case: Case, *, place: Place |
         Where the slices lie; if not given at the height of the target's middle, and near the cord.
     """
     first = next(iter(phantoms.values()))
-    x, y, z = place if place is not None else _near_cord(middle_of(first))
+    x, y, z = place if place is not None else _near_cord(first)
     figure = Figure(figsize=(15.0, 5.8 * len(phantoms) + 1.0), layout="constrained")
     figure.get_layout_engine().set(h_pad=0.15, hspace=0.04)  # type: ignore[union-attr,call-arg]
     panels = figure.subplots(len(phantoms), 3, squeeze=False)
     shown: set[str] = set()
     for row, (arm, phantom) in zip(panels, phantoms.items(), strict=True):
         axial, sagittal, coronal = row
-        shown |= _draw(axial, phantom, "z", z, centre=(0.0, 0.0))
-        shown |= _draw(sagittal, phantom, "x", x, centre=(0.0, z))
-        shown |= _draw(coronal, phantom, "y", y, centre=(0.0, z))
-        _zones(axial)
+        middle = _canal_at(phantom, z)
+        shown |= _draw(axial, phantom, "z", z, centre=middle)
+        shown |= _draw(sagittal, phantom, "x", x, centre=(middle[1], z))
+        shown |= _draw(coronal, phantom, "y", y, centre=(middle[0], z))
+        _zones(axial, middle)
         for panel in (sagittal, coronal):
             _levels(panel, phantom)
         axial.set_title(f"{arm}: axial, z = {z:.0f} mm ({_level_at(phantom, z)})\n{SEEN_FROM_FEET}")
@@ -88,10 +90,17 @@ def middle_of(phantom: xr.Dataset) -> Place:
     return found[0], found[1], found[2]
 
 
-def _near_cord(middle: Place) -> Place:
-    """Move a place into the spinal canal, so that every view shows what the limit protects."""
-    x, _, z = middle
-    return float(np.clip(x, -4.0, 4.0)), 0.0, z
+def _near_cord(phantom: xr.Dataset) -> Place:
+    """Move the target's middle into the spinal canal, so that every view shows what the limit protects."""
+    x, _, z = middle_of(phantom)
+    canal_x, canal_y = _canal_at(phantom, z)
+    return float(np.clip(x, canal_x - 4.0, canal_x + 4.0)), canal_y, z
+
+
+def _canal_at(phantom: xr.Dataset, z: float) -> tuple[float, float]:
+    """Find x and y of the middle of the canal at a height [mm]."""
+    x, y = canal_middle(phantom.sel(z=[z], method="nearest"))
+    return float(x[0]), float(y[0])
 
 
 def _draw(panel: Axes, phantom: xr.Dataset, axis: str, at: float, *, centre: tuple[float, float]) -> set[str]:
@@ -145,15 +154,16 @@ def _window(panel: Axes, across: Any, up: Any, centre: tuple[float, float], *, d
     panel.set_ylim(*(reversed(ends[1]) if downwards else ends[1]))
 
 
-def _zones(panel: Axes) -> None:
+def _zones(panel: Axes, middle_mm: tuple[float, float]) -> None:
     """Draw the twelve sectors and their numbers around the middle of the canal."""
+    x, y = middle_mm
     for zone in range(1, ZONES + 1):
         edge, middle = np.radians([SECTOR_DEG * (zone - 1), SECTOR_DEG * (zone - 0.5)])
         ends = np.array([8.0, ZONE_RADIUS_MM])
-        panel.plot(ends * np.sin(edge), ends * np.cos(edge), color="white", lw=0.6, alpha=0.7)
+        panel.plot(x + ends * np.sin(edge), y + ends * np.cos(edge), color="white", lw=0.6, alpha=0.7)
         panel.text(
-            ZONE_RADIUS_MM * np.sin(middle),
-            ZONE_RADIUS_MM * np.cos(middle),
+            x + ZONE_RADIUS_MM * np.sin(middle),
+            y + ZONE_RADIUS_MM * np.cos(middle),
             str(zone),
             color="white",
             ha="center",
@@ -166,6 +176,8 @@ def _zones(panel: Axes) -> None:
 
 def _levels(panel: Axes, phantom: xr.Dataset) -> None:
     """Name the levels at the left edge and draw lines between them."""
+    if not phantom.attrs.get("own_shape_known", True):  # the levels of a CT have no names
+        return
     z, number = phantom["z"].values, phantom["level_index"].values
     low, high = panel.get_ylim()
     for index, name in enumerate(str(phantom.attrs["levels"]).split()):

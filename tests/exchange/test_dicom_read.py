@@ -93,6 +93,13 @@ def test_no_name_of_the_patient_is_kept(dicom, tmp_path) -> None:
     assert b"Doe" not in (tmp_path / "scan.nc").read_bytes()
 
 
+def test_contrast_agent_is_noted(dicom, tmp_path) -> None:
+    files = dicom.axial_files()
+    files[3].ContrastBolusAgent = "IODINE"
+    notes = read_dicom(dicom.save(tmp_path / "ct", files)).attrs["notes"]
+    assert any(note.startswith("contrast agent was given") for note in notes)
+
+
 def test_other_files_are_ignored_and_named(dicom, tmp_path) -> None:
     folder = dicom.save(tmp_path / "ct", dicom.axial_files())
     (folder / "notes.txt").write_text("not an image", encoding="utf-8")

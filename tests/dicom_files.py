@@ -4,7 +4,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
-import pytest
 from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, RTStructureSetStorage, generate_uid
 
@@ -117,22 +116,8 @@ def axial_files() -> list[FileDataset]:
     ]
 
 
-@pytest.fixture
-def dicom() -> object:
-    """All of the above under one name, as test files can't be imported from one another."""
-
-    class Written:
-        pass
-
-    written = Written()
-    for helper in (slice_file, structure_file, circle, volume, axial_files):
-        setattr(written, helper.__name__, helper)
-    written.series, written.frame = SERIES, FRAME  # type: ignore[attr-defined]
-    written.save = _save  # type: ignore[attr-defined]
-    return written
-
-
-def _save(folder: Path, files: Sequence[FileDataset], name: Callable[[int], str] = "f{:03d}".format) -> Path:
+def save(folder: Path, files: Sequence[FileDataset], name: Callable[[int], str] = "f{:03d}".format) -> Path:
+    """Write files into a folder that may be new."""
     folder.mkdir(parents=True, exist_ok=True)
     for number, data in enumerate(files):
         data.save_as(folder / name(number), enforce_file_format=True)
