@@ -10,7 +10,7 @@ from doseplan.anatomy.grid import fraction, inside, mesh
 from doseplan.anatomy.materials import Material, materials
 from doseplan.anatomy.model import Model
 from doseplan.anatomy.paint import BONE, CANAL, OTHER, Canvas
-from doseplan.anatomy.scan import Patient, body_mask, canal_centre, canal_wall_mm
+from doseplan.anatomy.scan import Patient, canal_centre, canal_wall_mm
 from doseplan.anatomy.surgery import BEYOND_MM, behind_canal, separated
 from doseplan.case.spec import ScanCase
 from doseplan.case.tissues import TISSUES
@@ -92,7 +92,7 @@ def _resampled(values: NDArray[np.generic], patient: Patient, model: Model) -> N
 
 def _body(patient: Patient, model: Model) -> NDArray[np.bool_]:
     """Tell which voxels of the grid are patient: the largest piece, without holes in its slices."""
-    mask = _resampled(body_mask(patient).astype(np.float32), patient, model) >= 0.5
+    mask = _resampled(patient.body, patient, model) >= 0.5
     if patient.roles["body"] is None:
         pieces, count = label(mask)
         if count > 1:

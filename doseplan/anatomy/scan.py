@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import xarray as xr
+from numpy.typing import NDArray
 
 from doseplan.anatomy.contours import Planes, contour_shape, inside_contours, planes_of
 from doseplan.anatomy.grid import Box, Extents, grid_box, voxel_axes
@@ -12,6 +13,7 @@ from doseplan.anatomy.model import NEAR_MM, TUMOUR_NEAR_MM, Model, operated, req
 from doseplan.anatomy.shapes import Array, Shape, common, union
 from doseplan.anatomy.surface import Surface, distance_shape, find_surface
 from doseplan.anatomy.surgery import Centre
+from doseplan.case.sense import memory_lines
 from doseplan.case.spec import ScanCase
 from doseplan.exchange import find_structure, kind_of_cord, read_scan, require_structure
 from doseplan.messages import InputError
@@ -28,12 +30,16 @@ BODY_HU = -350.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Patient:
-    """A CT with what its structures stand for; `dura` is None where the cord stands for it."""
+    """A CT with what its structures stand for; `dura` is None where the cord stands for it.
+
+    `body` (z, y, x) tells which voxels of the CT are patient, by its contour or by the CT numbers.
+    """
 
     scan: xr.Dataset
     roles: dict[str, str | None]
     slice_mm: float
     neural_structure: str
+    body: NDArray[np.bool_]
 
 
 def open_patient(case: ScanCase) -> Patient:
@@ -57,7 +63,7 @@ def patient_of(case: ScanCase, scan: xr.Dataset) -> Patient:
     """
     names = list(scan.attrs["structures"])
     cord = require_structure(names, "cord", case.ct.cord, where=case.name)
-    roles = {
+    roles: dict[str, str | None] = {
         "cord": cord,
         "tumour": require_structure(names, "tumour", case.ct.tumour, where=case.name),
         **{
@@ -77,7 +83,14 @@ def patient_of(case: ScanCase, scan: xr.Dataset) -> Patient:
         roles=roles,
         slice_mm=float(z[1] - z[0]),
         neural_structure=f"{kind_of_cord(cord)} (structure '{cord}')",
+        body=_body_mask(scan, roles["body"]),
     )
+
+
+def _body_mask(scan: xr.Dataset, name: str | None) -> NDArray[np.bool_]:
+    if name is not None:
+        return inside_contours(planes_of(scan, name), *(scan[axis].values for axis in "zyx"))
+    return np.asarray(scan["ct_number"].values > BODY_HU)
 
 
 def scan_model(case: ScanCase, patient: Patient, *, separation_mm: float | None) -> Model:
@@ -88,7 +101,11 @@ def scan_model(case: ScanCase, patient: Patient, *, separation_mm: float | None)
     InputError
         A structure lies outside the grid, or surgery leaves no target.
     """
-    axes = voxel_axes(_extents(case, patient), case.grid.voxel_mm)
+    extents = _extents(case, patient)
+    too_large = memory_lines(extents, case.grid.voxel_mm, where=case.name)
+    if too_large:
+        raise InputError(*too_large)
+    axes = voxel_axes(extents, case.grid.voxel_mm)
     limits = grid_box(axes, case.grid.voxel_mm)
     reach = max(NEAR_MM, 10.0 + (separation_mm or 0.0))
     has_dura = patient.roles["dura"] is not None
@@ -135,15 +152,6 @@ def canal_wall_mm(patient: Patient) -> float:
     return max(widths) / 2 + 3.0
 
 
-def body_mask(patient: Patient) -> np.ndarray:
-    """Tell which voxels of the CT are patient: by its contour, or by the CT numbers."""
-    scan = patient.scan
-    if patient.roles["body"] is not None:
-        planes = _planes(patient, "body")
-        return inside_contours(planes, *(scan[axis].values for axis in "zyx"))
-    return np.asarray(scan["ct_number"].values > BODY_HU)
-
-
 def _middle(plane: tuple[Array, ...]) -> Array:
     """Centre of the box around the contours of a plane (y, x)."""
     points = np.concatenate(plane)
@@ -168,7 +176,7 @@ def _extents(case: ScanCase, patient: Patient) -> Extents:
         values = scan[axis].values
         half = float(values[1] - values[0]) / 2
         ends.append((float(values[0]) - half, float(values[-1]) + half))
-    body = np.argwhere(body_mask(patient).any(axis=0))
+    body = np.argwhere(patient.body.any(axis=0))
     if not len(body):
         raise InputError(f"{case.name}: ct.body: expected a patient in the CT, got none above {BODY_HU:g} HU")
     for place, column in ((0, 1), (1, 0)):

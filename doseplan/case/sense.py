@@ -2,6 +2,7 @@
 
 import csv
 import math
+from collections.abc import Sequence
 from importlib import resources
 
 from doseplan.case.complaints import nearest
@@ -71,18 +72,21 @@ def material_names() -> tuple[str, ...]:
 
 
 def _memory(case: PhantomCase, where: str) -> list[str]:
-    extents = extents_mm(case)
-    voxel = case.grid.voxel_mm
-    sizes = [max(1, math.ceil((high - low) / voxel - 1e-9)) for low, high in extents]
+    return memory_lines(extents_mm(case), case.grid.voxel_mm, where=where)
+
+
+def memory_lines(extents_mm: Sequence[tuple[float, float]], voxel_mm: float, *, where: str) -> list[str]:
+    """Refuse a grid that would take more than `MEMORY_LIMIT_GIB`, with what would fit; empty if it fits."""
+    sizes = [max(1, math.ceil((high - low) / voxel_mm - 1e-9)) for low, high in extents_mm]
     gib = math.prod(sizes) * BYTES_PER_VOXEL / 2**30
     if gib <= MEMORY_LIMIT_GIB:
         return []
-    fits = math.ceil(10 * voxel * (gib / MEMORY_LIMIT_GIB) ** (1 / 3)) / 10
+    fits = math.ceil(10 * voxel_mm * (gib / MEMORY_LIMIT_GIB) ** (1 / 3)) / 10
     remedy = f"voxel_mm >= {fits:g} fits" if fits <= 5.0 else "no voxel size up to 5 mm fits this trunk"
     got = " x ".join(map(str, sizes))
     return [
         f"{where}: grid: expected at most {MEMORY_LIMIT_GIB:g} GiB of voxels, got {gib:.3g} GiB ({got} "
-        f"voxels of {voxel:g} mm); {remedy}, or state a part of the trunk by x_mm, y_mm, z_mm"
+        f"voxels of {voxel_mm:g} mm); {remedy}, or state a part of it by x_mm, y_mm, z_mm"
     ]
 
 
