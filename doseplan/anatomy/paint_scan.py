@@ -64,7 +64,7 @@ def paint_scan(
     region[distance_dura < 0.0] = CANAL
     canvas = Canvas(rsp=rsp, density=density, hu=hu, tissue=tissue, region=region, palette={})
     notes = [note for note in patient.scan.attrs["notes"] if note.startswith("contrast")]
-    notes += [*_override(canvas, case, patient, model), *_remarks(canvas, body, case)]
+    notes += [*_assumed(patient), *_override(canvas, case, patient, model), *_remarks(canvas, body, case)]
     known = materials()
     tissue[fractions["gross"] >= 0.5] = TISSUES.index("tumour")
     if model.separation_mm is not None:
@@ -72,6 +72,17 @@ def paint_scan(
     tissue[fractions["sac"] >= 0.5] = TISSUES.index("csf")
     tissue[fractions["cord"] >= 0.5] = TISSUES.index("cord")
     return canvas, notes
+
+
+def _assumed(patient: Patient) -> list[str]:
+    """Say what was made of this CT."""
+    dura = patient.roles["dura"]
+    start = f"structure '{dura}'" if dura else f"structure '{patient.roles['cord']}', as there is no dura"
+    return [
+        f"separation measured from {start}",
+        f"bone of the CT: from {BONE_HU:g} HU on, within {COLUMN_MM:g} mm of the dura; the canal: what is no "
+        f"bone within {CANAL_MM:g} mm of it (for staging and laminectomy only)",
+    ]
 
 
 def _resampled(values: NDArray[np.generic], patient: Patient, model: Model) -> NDArray[np.float32]:

@@ -25,9 +25,6 @@ def _of_scan(case: ScanCase) -> list[str]:
         "sac and cord keep the shape of the CT in every arm: how far they would unfold is not known",
         "surgery is simulated on the CT: tumour nearer to the dura than the separation, and bone behind the "
         f"canal, become {surgery.cavity_material}",
-        "the separation is measured from the contour of the dura"
-        if case.ct.dura
-        else "the separation is measured from the dura if the CT has a contour of it, else from the cord",
         f"target: its contour, or the gross tumour and a margin of {surgery.ctv_margin_mm:g} mm, cut back at "
         f"the dura; after surgery: {after}",
         f"CT numbers to stopping power and density: curve {curve}; each scanner has its own",

@@ -30,7 +30,8 @@ def _arm(found: dict[str, Any]) -> str:
         f"{level} " + ", ".join(f"{layer} {_zones(zones)}" for layer, zones in layers.items())
         for level, layers in found["cells"].items()
     )
-    said = f"ESCC {found['escc']}; tumour in {cells or 'no cell'}"
+    grade = found["escc"] or "not known (the sac's own shape is not)"
+    said = f"ESCC {grade}; tumour in {cells or 'no cell'}"
     if not found["en_bloc"]:
         return f"{said}; no en bloc resection holds all of it"
     taken = ", ".join(f"{name} ({margin})" for name, margin in found["en_bloc"].items())
