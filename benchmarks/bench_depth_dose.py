@@ -1,31 +1,21 @@
 """Transport of carbon beams: the kernel against its slow twin, and one whole depth-dose curve."""
 
-import importlib.util
-from pathlib import Path
-
 import pytest
 
 from doseplan.beam.transport import transport, transport_tables
 from doseplan.kernels.transport import transport as kernel
 
 
-@pytest.fixture(scope="module")
-def twin():
-    path = Path(__file__).parents[1] / "tests" / "kernels" / "naive_transport.py"
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 @pytest.mark.benchmark(group="transport, made-up tables")
 @pytest.mark.parametrize("way", ["naive", "kernel"])
-def test_transport_small(benchmark, twin, way):
-    arguments = twin.problem(energies=2, species=12, cells=200, coarse=150, ratio=5)
-    results = twin.outputs(arguments, coarse=150)
-    run = twin.transport if way == "naive" else lambda arguments, results: kernel(*arguments, *results)
+def test_transport_small(benchmark, naive_transport, way):
+    arguments = naive_transport.problem(energies=2, species=12, cells=200, coarse=150, ratio=5)
+    results = naive_transport.outputs(arguments, coarse=150)
+    run = (
+        naive_transport.transport
+        if way == "naive"
+        else lambda arguments, results: kernel(*arguments, *results)
+    )
     run(arguments, results)
     benchmark(run, arguments, results)
 

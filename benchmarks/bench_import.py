@@ -1,6 +1,5 @@
 """Import of a CT: 100 slices of 512 x 512 with contours, from a folder to one file."""
 
-import importlib.util
 from pathlib import Path
 from types import ModuleType
 
@@ -13,20 +12,9 @@ from doseplan.exchange.dicom_read import read_dicom
 SLICES = 100
 
 
-def _files() -> ModuleType:
-    path = Path(__file__).parent.parent / "tests" / "dicom_files.py"
-    spec = importlib.util.spec_from_file_location("dicom_files", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def folder(dicom: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Noise in a cylinder, which packs about as badly as a patient does."""
-    dicom = _files()
     noise = np.random.default_rng(4).integers(-50, 80, (512, 512))
     y, x = np.mgrid[:512, :512]
     noise[np.hypot(x - 256, y - 256) > 200] = -1000

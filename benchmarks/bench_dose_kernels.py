@@ -1,33 +1,25 @@
-"""Time dose in points without a stored influence."""
-
-import importlib.util
-from pathlib import Path
+"""Time the dose kernels against their naive twins, on one and two threads, and against scipy."""
 
 import numba
 import pytest
 
-_path = Path(__file__).parent / "comparisons.py"
-_spec = importlib.util.spec_from_file_location("comparisons", _path)
-assert _spec is not None
-assert _spec.loader is not None
-comparisons = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(comparisons)
-
+WORK = ("tracing", "influence", "point_dose", "forward_product", "adjoint_product")
+IN_SCIPY = ("point_dose", "forward_product", "adjoint_product")
 THREADS = sorted({1, min(2, numba.config.NUMBA_NUM_THREADS)})
 
 
-@pytest.mark.parametrize("work", ["point_dose"])
+@pytest.mark.parametrize("work", WORK)
 @pytest.mark.parametrize("way", ["naive", "kernel"])
-def test_small(benchmark, work, way):
+def test_small(benchmark, comparisons, work, way):
     run = comparisons.COMPARISONS[work]("small")[way]
     run()
     benchmark.group = f"{work}, small"
     benchmark(run)
 
 
-@pytest.mark.parametrize("work", ["point_dose"])
+@pytest.mark.parametrize("work", WORK)
 @pytest.mark.parametrize("threads", THREADS)
-def test_large(benchmark, work, threads):
+def test_large(benchmark, comparisons, work, threads):
     run = comparisons.COMPARISONS[work]("large")["kernel"]
     numba.set_num_threads(threads)
     run()
@@ -36,8 +28,8 @@ def test_large(benchmark, work, threads):
     numba.set_num_threads(numba.config.NUMBA_NUM_THREADS)
 
 
-@pytest.mark.parametrize("work", ["point_dose"])
-def test_large_in_scipy(benchmark, work):
+@pytest.mark.parametrize("work", IN_SCIPY)
+def test_large_in_scipy(benchmark, comparisons, work):
     run = comparisons.COMPARISONS[work]("large")["scipy"]
     run()
     benchmark.group = f"{work}, large"
