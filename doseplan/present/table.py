@@ -108,7 +108,8 @@ def caption(summary: dict[str, Any]) -> str:
     """Say under the table what separation brings, and what this is not."""
     strip = (
         "in brackets: the same plan on the scale of LEM I (alpha/beta 2 Gy), absorbed dose, LETd\n"
-        "strip: target within the separation + 5 mm of the dura"
+        "strip: target within the separation + 5 mm of the dura\n"
+        f"cord: {next(iter(summary['arms'].values()))['structure']}"
     )
     return "\n".join([*improvements(summary), strip, NOT_CLINICAL])
 

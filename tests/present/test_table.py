@@ -53,6 +53,7 @@ def arm(separation_mm: float | None, lowest: float, *, strip: bool = True) -> di
         "strip": part if strip else None,
         "strip_reason": None if strip else "no target there",
         "goals": goals,
+        "structure": "thecal sac",
     }
 
 
@@ -78,6 +79,7 @@ def test_table_names_arms_verdicts_and_scale() -> None:
     ):
         assert wanted in text
     assert "limit: cord maximum < 50 Gy(RBE)" in text
+    assert "cord: thecal sac" in text
     assert "Not for clinical use" in text
 
 
