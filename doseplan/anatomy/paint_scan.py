@@ -63,7 +63,7 @@ def paint_scan(
     region[(distance_dura < CANAL_MM) & ~bone] = CANAL
     region[distance_dura < 0.0] = CANAL
     canvas = Canvas(rsp=rsp, density=density, hu=hu, tissue=tissue, region=region, palette={})
-    notes = [note for note in patient.scan.attrs["notes"] if note.startswith("contrast")]
+    notes = [note for note in patient.scan.attrs["notes"] if note.startswith(("contrast", "patient lay"))]
     notes += [*_assumed(patient), *_override(canvas, case, patient, model), *_remarks(canvas, body, case)]
     known = materials()
     tissue[fractions["gross"] >= 0.5] = TISSUES.index("tumour")

@@ -24,6 +24,8 @@ from doseplan.messages import InputError, Progress, silent
 
 CONTRAST = "contrast agent was given: vessels and what takes it up look denser to the curve than they are"
 
+ANGLES = "angles of fields count as if the patient lay head first and supine (HFS)"
+
 _VR_SAID = {
     "DA": "dates",
     "TM": "times",
@@ -70,6 +72,9 @@ def read_dicom(
             raise InputError(*error.lines, *(note for note in notes if "damaged" in note)) from None
         chosen = {path for path, _ in images}
         notes.append(f"CT: series {volume.series}, {len(images)} slices")
+        lying = sorted({str(data.get("PatientPosition") or "HFS") for _, data in images} - {"HFS"})
+        if lying:
+            notes.append(f"patient lay {', '.join(lying)}: {ANGLES}")
         if any(data.get("ContrastBolusAgent") for _, data in images):
             notes.append(CONTRAST)
         sets = _of_class(files, RTStructureSetStorage)

@@ -93,6 +93,14 @@ def test_no_name_of_the_patient_is_kept(dicom, tmp_path) -> None:
     assert b"Doe" not in (tmp_path / "scan.nc").read_bytes()
 
 
+def test_another_position_than_supine_is_noted(dicom, tmp_path) -> None:
+    files = dicom.axial_files()
+    for data in files:
+        data.PatientPosition = "HFP"
+    notes = read_dicom(dicom.save(tmp_path / "ct", files)).attrs["notes"]
+    assert any(note.startswith("patient lay HFP: angles of fields count as if") for note in notes)
+
+
 def test_contrast_agent_is_noted(dicom, tmp_path) -> None:
     files = dicom.axial_files()
     files[3].ContrastBolusAgent = "IODINE"
