@@ -1,0 +1,5 @@
+"""Monte Carlo of carbon ions and their fragments in voxels, independent of the pencil beam."""
+
+from doseplan.montecarlo.water import water_box
+
+__all__ = ["water_box"]
