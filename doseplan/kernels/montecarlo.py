@@ -14,7 +14,8 @@ MASK = np.uint64(0xFFFFFFFF)
 HALF = np.uint64(32)
 FIRST_FACTOR, SECOND_FACTOR = np.uint64(0xD2511F53), np.uint64(0xCD9E8D57)
 FIRST_WEYL, SECOND_WEYL = np.uint64(0x9E3779B9), np.uint64(0xBB67AE85)
-ONE = np.uint64(1)
+ONE, LOW, QUARTER = np.uint64(1), np.uint64(0xFFFF), np.uint64(16)
+ROOT_SIX = math.sqrt(6.0)
 
 STEP_OVER, STOPPED, REACTED, ESCAPED = 0, 1, 2, 3
 ENTERING, ESCAPING, REMOVED, STRAGGLED, REACTIONS, OVERFLOW, CROSSINGS = 0, 1, 2, 3, 4, 5, 6
@@ -72,6 +73,15 @@ def _normal(first, second):
 
 
 @njit(cache=True, error_model="numpy")
+def _triangle(word):
+    """Turn a word into a number of mean 0 and variance 1: the sum of two even ones, its halves.
+
+    Steps add up to what is normal; a step alone needs the right variance only.
+    """
+    return (float((word & LOW) + (word >> QUARTER)) / 65536.0 - (1.0 - 1.0 / 65536.0)) * ROOT_SIX
+
+
+@njit(cache=True, error_model="numpy")
 def _look_up(row, column, place):
     """Interpolate a column of a table at a place counted in nodes."""
     node = min(int(place), row.shape[0] - 2)
@@ -83,15 +93,17 @@ def _look_up(row, column, place):
 def _turn(state, across, along):
     """Turn the direction by an angle with two components [rad], and move the place to where scattering on
     the way would have brought it."""
-    angle = math.hypot(across, along)
-    if angle < 1e-12:
-        return
+    squared = across * across + along * along
     ux, uy, uz = state[3], state[4], state[5]
     sign = 1.0 if uz >= 0.0 else -1.0
     a = -1.0 / (sign + uz)
     b = ux * uy * a
-    sine = math.sin(angle) / angle
-    across, along, cosine = across * sine, along * sine, math.cos(angle)
+    if squared < 1e-3:
+        sine, cosine = 1.0 - squared / 6.0, 1.0 - 0.5 * squared
+    else:
+        angle = math.sqrt(squared)
+        sine, cosine = math.sin(angle) / angle, math.cos(angle)
+    across, along = across * sine, along * sine
     state[3] = ux * cosine + across * (1.0 + sign * ux * ux * a) + along * b
     state[4] = uy * cosine + across * sign * b + along * (sign + uy * uy * a)
     state[5] = uz * cosine - across * sign * ux - along * uy
@@ -215,9 +227,9 @@ def _fly(state, index, media, grid, place, tables, limits, counter, key, words, 
         tally[CROSSINGS] += crossings
         if status == STOPPED or status == ESCAPED:
             break
-        u1, u2, u3, u4 = _draw(counter, key, words)
-        across, along = _normal(u1, u2)
-        stray, _ = _normal(u3, u4)
+        counter[0] += ONE
+        philox(counter, key, words)
+        across, along, stray = _triangle(words[0]), _triangle(words[1]), _triangle(words[2])
         ratio = _look_up(row, SPEED, middle) / entrance
         lost = math.log10(min(max(1.0 - ratio * ratio, 1e-4), 1.0))
         bent = _look_up(row, CORRECTION, middle) + lost * _look_up(row, BENDING, middle)

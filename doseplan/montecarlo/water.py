@@ -19,11 +19,10 @@ from doseplan.montecarlo.tables import build_tables
 Floats = NDArray[np.float64]
 
 WIDE_MM = 4000.0
-"""[mm] width of the box: nothing leaves it sideways."""
+"""[mm] half the width of the box in y."""
 
 BINS = 241
-BIN_MM = 1.0
-"""Columns of the lateral profile, and their width; the outermost reach to the sides of the box."""
+"""Columns of the lateral profile; what leaves them has left the box."""
 
 
 def water_box(
@@ -33,6 +32,7 @@ def water_box(
     seed: int = 1,
     depth_mm: float,
     step_mm: float = 1.0,
+    column_mm: float = 10.0,
     momentum_spread: float = 0.0005,
     ripple_filter_mm: float = 0.0,
     limits: Limits | None = None,
@@ -49,6 +49,8 @@ def water_box(
     seed : int
     depth_mm, step_mm : float [mm]
         Length of the box, and of its slabs.
+    column_mm : float [mm]
+        Width of the 241 columns of the lateral profile; narrow ones let wide fragments out at the sides.
     momentum_spread : float
         One sigma of dp/p.
     ripple_filter_mm : float [mm of water]
@@ -77,11 +79,11 @@ def water_box(
     slabs = int(np.ceil(depth_mm / step_mm))
     source = thin_beam(energy, momentum_spread, ripple_filter_mm)
     every = simulate(
-        tables, _box(slabs, step_mm), source, np.ones(1),
+        tables, _box(slabs, step_mm, column_mm), source, np.ones(1),
         histories=histories, seed=seed, limits=limits, progress=progress,
     )  # fmt: skip
     scores, tallies = zip(*((score.copy(), tally) for score, tally in every), strict=True)
-    return _named(np.array(scores), np.array(tallies), slabs, step_mm)
+    return _named(np.array(scores), np.array(tallies), slabs, step_mm, column_mm)
 
 
 def thin_beam(energy: float, momentum_spread: float, ripple_filter_mm: float) -> Source:
@@ -117,31 +119,30 @@ def _responses() -> dict[str, Factor]:
     return {component: of(component) for component in COMPONENTS} | {"local": local}
 
 
-def _box(slabs: int, step_mm: float) -> Voxels:
-    """Make slabs along z; columns across x, of which the first and the last are wide; one voxel along y."""
-    columns = BINS
-    side = 0.5 * BINS * BIN_MM
+def _box(slabs: int, step_mm: float, column_mm: float) -> Voxels:
+    """Make slabs along z, columns across x, and one voxel along y."""
+    columns, side = BINS, 0.5 * BINS * column_mm
     media = np.full((slabs, 1, columns, 3), WATER_DENSITY, np.float32)
     grid = Grid(
         np.array([-side, -WIDE_MM, 0.0]),
-        np.array([BIN_MM, 2.0 * WIDE_MM, step_mm]),
+        np.array([column_mm, 2.0 * WIDE_MM, step_mm]),
         np.array([columns, 1, slabs]),
     )
     place = (np.arange(columns), np.zeros(1, np.int64), np.arange(slabs) * columns)
     return Voxels(media, grid, place, slabs * columns)
 
 
-def _named(scores: Floats, tallies: Floats, slabs: int, step_mm: float) -> xr.Dataset:
+def _named(scores: Floats, tallies: Floats, slabs: int, step_mm: float, column_mm: float) -> xr.Dataset:
     """Sum over columns, and compare batches."""
     parts = scores.reshape(len(scores), slabs, BINS, -1) / (0.1 * step_mm)
     by_batch = parts[..., : len(COMPONENTS)].sum(axis=(2, 3))
     mean = parts.mean(axis=0)
-    across = (np.arange(BINS) - 0.5 * (BINS - 1)) * BIN_MM
+    across = (np.arange(BINS) - 0.5 * (BINS - 1)) * column_mm
     dose = mean[..., : len(COMPONENTS)]
     total = dose.sum(axis=1)
     squares = (dose * across[:, np.newaxis] ** 2).sum(axis=1)
     # a column's own width adds its variance to the profile
-    variance = np.divide(squares, total, out=np.zeros_like(total), where=total > 0.0) - BIN_MM**2 / 12.0
+    variance = np.divide(squares, total, out=np.zeros_like(total), where=total > 0.0) - column_mm**2 / 12.0
     tally = tallies.mean(axis=0)
     deposited = float(mean[..., : len(COMPONENTS)].sum() * 0.1 * step_mm * WATER_DENSITY)
     local = float(mean[..., len(COMPONENTS)].sum() * 0.1 * step_mm * WATER_DENSITY)
