@@ -1,5 +1,6 @@
 """Verdicts on a finished dose."""
 
+from doseplan.evaluation.agreement import agreement, gamma_percent
 from doseplan.evaluation.arm import evaluate_arm
 from doseplan.evaluation.cord_model import CordRisk, radiosurgery_share, schultheiss
 from doseplan.evaluation.fractionation import bed, eqd2, total_of_eqd2
@@ -10,6 +11,7 @@ from doseplan.evaluation.volume import dose_volume_histogram
 
 __all__ = [
     "CordRisk",
+    "agreement",
     "bed",
     "dose_let_histogram",
     "dose_volume_histogram",
@@ -17,6 +19,7 @@ __all__ = [
     "eqd2",
     "evaluate",
     "evaluate_arm",
+    "gamma_percent",
     "let_volume_histogram",
     "phantom_numbers",
     "radiosurgery_share",

@@ -1,8 +1,8 @@
 """Follow ions and their fragments through voxels, one history after another, with counter-based chance.
 
-An ion is known by its residual range [g/cm2 of water]: all that it does on the way is a difference of integrals
-over that range. Chance enters at the end of a step that may cross many voxels (range straggling and the angle of
-multiple scattering), and where a nucleus reacts.
+An ion is known by its residual range [g/cm2 of water]: all that it does on the way is a difference of
+integrals over that range. Chance enters at the end of a step that may cross many voxels (straggling of the
+range, the angle of multiple scattering), and where a nucleus reacts.
 """
 
 import math
@@ -91,8 +91,7 @@ def _look_up(row, column, place):
 
 @njit(cache=True, error_model="numpy")
 def _turn(state, across, along):
-    """Turn the direction by an angle with two components [rad], and move the place to where scattering on
-    the way would have brought it."""
+    """Turn the direction by an angle with two components [rad]."""
     squared = across * across + along * along
     ux, uy, uz = state[3], state[4], state[5]
     sign = 1.0 if uz >= 0.0 else -1.0
@@ -124,7 +123,9 @@ def _locate(state, corner, edge, shape, index):
 
 
 @njit(cache=True, error_model="numpy")
-def _cross(state, index, media, grid, place, response, node_step, left, attenuation, depth, cut, before, score):
+def _cross(
+    state, index, media, grid, place, response, node_step, left, attenuation, depth, cut, before, score
+):
     """Fly straight on through voxels until a step [g/cm2 of water] is over or something happens.
 
     Returns
@@ -132,7 +133,7 @@ def _cross(state, index, media, grid, place, response, node_step, left, attenuat
     status, length [mm], scattering [g/cm2 of water that scatter alike], depth left to the reaction, crossings
     """
     corner, edge, shape = grid
-    next_face, face_step, turn = np.inf, np.inf, 0
+    next_face, turn = np.inf, 0
     ux, uy, uz = state[3], state[4], state[5]
     sx, sy, sz = (1 if ux > 0.0 else -1), (1 if uy > 0.0 else -1), (1 if uz > 0.0 else -1)
     ix, iy, iz = index[0], index[1], index[2]
@@ -225,7 +226,7 @@ def _fly(state, index, media, grid, place, tables, limits, counter, key, words, 
             cut, before, score,
         )  # fmt: skip
         tally[CROSSINGS] += crossings
-        if status == STOPPED or status == ESCAPED:
+        if status in (STOPPED, ESCAPED):
             break
         counter[0] += ONE
         philox(counter, key, words)
@@ -236,6 +237,7 @@ def _fly(state, index, media, grid, place, tables, limits, counter, key, words, 
         bent = min(max(bent, 0.1), 1.2) * _look_up(row, SCATTERING, middle) * scattering
         sigma = math.sqrt(bent)
         ux, uy, uz = state[3], state[4], state[5]
+        # scattered on the way, the ion has come as far aside as half the step in its new direction
         _turn(state, sigma * across, sigma * along)
         state[0] += 0.5 * length * (state[3] - ux)
         state[1] += 0.5 * length * (state[4] - uy)
@@ -363,8 +365,8 @@ def histories(
         Longest and shortest step [g/cm2 of water], step over residual range, widest step [mm over rsp], and
         residual range [g/cm2] at which an ion stops.
     branches : tuple
-        start (species + 1,), child (branch,), number (branch,), keep (species,): part of the fragments that is
-        followed, with the weight of all; energy, spread [MeV/u] and angle [rad] (branch, node);
+        start (species + 1,), child (branch,), number (branch,), keep (species,): part of the fragments that
+        is followed, with the weight of all; energy, spread [MeV/u] and angle [rad] (branch, node);
         range_root (species, energy node), energy_step [(MeV/u)^(1/2)].
     score : (batch, row, channel) float64
         Response over rsp, added to.

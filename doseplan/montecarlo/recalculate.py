@@ -31,11 +31,11 @@ dose and most of the tracks."""
 QUANTITIES = ("dose", "dose_rbe", "let_d")
 
 ASSUMPTIONS = (
-    "Monte Carlo: condensed histories; straggling and the angle of multiple scattering have the right variance, "
-    "without the tails of single collisions",
+    "Monte Carlo: condensed histories; straggling and the angle of multiple scattering have the right "
+    "variance, without the tails of single collisions",
     "Monte Carlo: dose is that to water at the place; a stopping power ratio is one to water of 1 g/cm3",
-    "Monte Carlo: fragments of other tissues are those of water; slow target fragments act where they are born; "
-    "neutrons and gammas are left out",
+    "Monte Carlo: fragments in other tissues are those in water; slow target fragments act where they are "
+    "born; neutrons and gammas are left out",
     "Monte Carlo: fragments of one reaction are chosen independently of each other, with the right means",
 )
 
@@ -189,7 +189,7 @@ def _volumes(phantom: xr.Dataset, factor: NDArray[np.int64], edge: Floats) -> Fl
         first = np.arange(0, size, step)
         sides.append(0.1 * length * np.diff(np.append(first, size)))
     x, y, z = sides
-    return z[:, np.newaxis, np.newaxis] * y[:, np.newaxis] * x
+    return np.asarray(z[:, np.newaxis, np.newaxis] * y[:, np.newaxis] * x)
 
 
 def _dataset(case: Case, phantom: xr.Dataset, factor: NDArray[np.int64], sums: _Sums) -> xr.Dataset:

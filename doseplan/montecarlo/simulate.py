@@ -28,9 +28,9 @@ class Limits(NamedTuple):
     cut : [g/cm2] an ion with less residual range stops
     """
 
-    longest: float = 0.3
-    shortest: float = 0.01
-    share: float = 0.1
+    longest: float = 0.5
+    shortest: float = 0.02
+    share: float = 0.2
     widest: float = 20.0
     cut: float = 0.004
 

@@ -24,11 +24,11 @@ MADE_OF = {
     "replacement": ("csf", "PEEK", "bone_cement", "cortical_bone", "titanium"),
     "implant": ("PEEK", "carbon_fibre_PEEK", "titanium", "CoCrMo"),
 }
-"""Rows of data/materials.csv that a tissue may be made of, where its own name is none: the one whose density is
-nearest to the median of the tissue's voxels."""
+"""Rows of data/materials.csv that a tissue may be made of, where its own name is none: the one whose density
+is nearest to the median of the tissue's voxels."""
 
 REFERENCE_ENERGY = 200.0
-"""[MeV/u] energy at which reactions per mass are compared with water's; the ratio moves by < 2 % from 80 on."""
+"""[MeV/u] energy at which reactions per mass are compared with those of water."""
 
 
 def crossed_voxels(phantom: xr.Dataset, *, score_mm: float) -> Voxels:

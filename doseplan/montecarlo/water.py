@@ -113,7 +113,9 @@ def _responses() -> dict[str, Factor]:
 
     def local(species: str, energy: Floats) -> Floats:
         ion = species_of(species)
-        extra = interaction_coefficient(species, energy) * local_energy(ion, energy) / slowing(species, energy)
+        extra = (
+            interaction_coefficient(species, energy) * local_energy(ion, energy) / slowing(species, energy)
+        )
         return np.asarray(extra / (1.0 + extra))
 
     return {component: of(component) for component in COMPONENTS} | {"local": local}
