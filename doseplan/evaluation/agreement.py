@@ -54,8 +54,8 @@ def agreement(
     dict
         `rows` [{structure, quantity, pencil_beam_gye, monte_carlo_gye, uncertainty_gye, limit_gye, met,
         met_monte_carlo}]; `gamma` {dose, dose_rbe} [% of voxels that pass]; `voxels` {dose, dose_rbe}: those
-        above half the prescription, their mean `uncertainty_percent`, `mean_ratio` and `ratio_spread` of Monte
-        Carlo over pencil beam.
+        above half the prescription, their mean `uncertainty_percent`, `mean_ratio` and `ratio_spread` of
+        Monte Carlo over pencil beam.
 
     Raises
     ------
