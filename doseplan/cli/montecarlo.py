@@ -2,11 +2,21 @@
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from doseplan.cli.tell import Json, answer, app, prepare_kernels, progress, say
+from doseplan.messages import Progress
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from doseplan.case import Case
+
+METHOD = "monte-carlo"
+HISTORIES = 4_000_000
+"""About 2.4 % uncertainty of the absorbed dose of one voxel of 2 mm in the bundled case, in two minutes."""
 
 
 @app.command(epilog="Example: doseplan recalculate runs/first --arm separated --histories 4000000")
@@ -15,7 +25,7 @@ def recalculate(
     arm: Annotated[list[str] | None, typer.Option(help="Arm, any number of times; default all.")] = None,
     histories: Annotated[
         int, typer.Option(help="Primary ions for each arm; four times as many halve the uncertainty.")
-    ] = 4_000_000,
+    ] = HISTORIES,
     seed: Annotated[int, typer.Option(help="The same seed gives the same numbers.")] = 1,
     as_json: Json = False,
 ) -> None:
@@ -37,3 +47,24 @@ def recalculate(
         write_text(out / "agreement.json", json.dumps(summary, indent=2, allow_nan=False) + "\n")
     answer(summary, as_json, lambda console: console.print(agreement_table(summary)))
     say(f"Monte Carlo: {out} (agreement.md, agreement.json, one .nc for each arm)")
+
+
+def add_monte_carlo(
+    tree: "xr.DataTree",
+    case: "Case",
+    folder: Path,
+    summary: dict[str, Any],
+    report_text: str,
+    *,
+    histories: int,
+    report: Progress,
+) -> None:
+    """Recompute a run that has just been planned, and add the comparison to its summary and report."""
+    from doseplan.exchange import write_text
+    from doseplan.present.agreement import agreement_markdown
+    from doseplan.study.recalculation import FOLDER, recalculate_run
+
+    found = recalculate_run(tree, case, histories=histories, out=folder / FOLDER, progress=report)
+    summary["monte_carlo"] = found
+    write_text(folder / "summary.json", json.dumps(summary, indent=2, allow_nan=False) + "\n")
+    write_text(folder / "report.md", report_text + "\n" + agreement_markdown(found, level=2))

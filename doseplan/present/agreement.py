@@ -19,9 +19,9 @@ def agreement_table(summary: dict[str, Any]) -> Table:
     return table
 
 
-def agreement_markdown(summary: dict[str, Any]) -> str:
-    """Write the comparison of all arms as Markdown."""
-    lines = [f"# {_title(summary)}", "", NOT_CLINICAL, ""]
+def agreement_markdown(summary: dict[str, Any], *, level: int = 1) -> str:
+    """Write the comparison of all arms as Markdown, under a heading of a level."""
+    lines = [f"{'#' * level} {_title(summary)}", "", NOT_CLINICAL, ""]
     lines += [f"| {' | '.join(HEADINGS)} |", f"|{'---|' * len(HEADINGS)}"]
     lines += [f"| {' | '.join(row)} |" for row in _rows(summary)]
     said = dict.fromkeys(line for arm in summary["arms"].values() for line in arm["assumptions"])

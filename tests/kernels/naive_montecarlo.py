@@ -1,4 +1,4 @@
-"""Slow twins of pieces of the Monte Carlo kernel: counter-based chance, and a straight flight through voxels."""
+"""Slow twins of pieces of the Monte Carlo kernel: chance by counters, a straight flight in voxels."""
 
 import math
 

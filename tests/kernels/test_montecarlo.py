@@ -98,7 +98,8 @@ def test_a_straight_flight_scores_what_its_slow_twin_does(naive, tables):
         for score, _ in simulate(silent, voxels, source, np.ones(1), histories=2, seed=0, batches=2)
     ]
     expected = naive("naive_montecarlo").straight(
-        voxels.media, voxels.grid, voxels.place, silent.ladder.response[0].tolist(), silent.ladder.node_step[0],
+        voxels.media, voxels.grid, voxels.place, silent.ladder.response[0].tolist(),
+        silent.ladder.node_step[0],
         [-4.0, -3.0, 0.0], source.direction[0], 6.0, Limits().cut,
     )  # fmt: skip
     # pieces of 2 um that straddle a voxel face go to one side: half of one near the end is 0.08 MeV

@@ -120,8 +120,8 @@ def test_bone_scatters_more_and_reacts_less_than_its_water_equivalent():
     phantom["density"][:] = 1.92
     phantom["rsp"][:] = 1.70
     media = crossed_voxels(phantom, score_mm=4.0).media[0, 0, 0]
-    # section E4 of the reference: 1.51 by radiation lengths, which count electrons as scatterers and so see less
-    # difference than Gottschalk's scattering lengths; and 0.88, for each mm of water equivalent
+    # section E4 of the reference, for each mm of water equivalent: 0.88, and 1.51 by radiation lengths, which
+    # count electrons as scatterers and so see less difference than Gottschalk's scattering lengths
     assert media[1] / media[0] == pytest.approx(1.51, rel=0.08)
     assert media[2] / media[0] == pytest.approx(0.88, rel=0.04)
 

@@ -1,7 +1,7 @@
 """Monte Carlo against the transport: a 12C beam in a box of water.
 
-Both share stopping powers, cross sections and fragments; the transport moves whole spectra straight ahead, the
-Monte Carlo steps single ions in three dimensions. Statistics (one sigma) are quoted in the reasons.
+Both share stopping powers, cross sections and fragments; the transport moves whole spectra straight ahead,
+the Monte Carlo steps single ions in three dimensions. Statistics (one sigma) are quoted in the reasons.
 """
 
 from functools import cache
@@ -81,7 +81,8 @@ def test_range(compare, energy, depth_mm):
         return float(np.interp(-0.5 * values[top], -values[top:], at[top:]))
 
     compare(
-        f"{energy:g} MeV/u: depth of half the peak, in slabs of 1 mm", distal(box["idd"].values), distal(slabs),
+        f"{energy:g} MeV/u: depth of half the peak, in slabs of 1 mm",
+        distal(box["idd"].values), distal(slabs),
         tolerance=0.05, absolute=True, why=WHY_RANGE, unit="mm",
     )  # fmt: skip
 
