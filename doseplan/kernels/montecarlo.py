@@ -274,7 +274,9 @@ def _break_up(state, stack, size, tables, branches, counter, key, words, tally):
     for branch in range(start[parent], start[parent + 1]):
         chance, _, _, _ = _draw(counter, key, words)
         made = child[branch]
-        for _ in range(int(number[branch] * keep[made] + chance)):
+        # all of a species have one weight, so that chains of reactions don't pile up weight
+        weight = 1.0 / keep[made]
+        for _ in range(int(number[branch] * state[7] / weight + chance)):
             u1, u2, u3, u4 = _draw(counter, key, words)
             across, along = _normal(u1, u2)
             faster, _ = _normal(u3, u4)
@@ -286,7 +288,6 @@ def _break_up(state, stack, size, tables, branches, counter, key, words, tally):
             low = int(at)
             root = range_root[made, low] + (at - low) * (range_root[made, low + 1] - range_root[made, low])
             root = min(root, node_step[made] * (motion.shape[1] - 1))
-            weight = state[7] / keep[made]
             tally[REMOVED] -= weight * _look_up(motion[made], ENERGY, root / node_step[made])
             if size == stack.shape[0]:
                 tally[OVERFLOW] += 1.0
@@ -366,7 +367,7 @@ def histories(
         residual range [g/cm2] at which an ion stops.
     branches : tuple
         start (species + 1,), child (branch,), number (branch,), keep (species,): part of the fragments that
-        is followed, with the weight of all; energy, spread [MeV/u] and angle [rad] (branch, node);
+        is followed, one over it being their weight; energy, spread [MeV/u] and angle [rad] (branch, node);
         range_root (species, energy node), energy_step [(MeV/u)^(1/2)].
     score : (batch, row, channel) float64
         Response over rsp, added to.
