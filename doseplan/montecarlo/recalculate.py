@@ -25,8 +25,8 @@ SCORE_MM = 2.0
 """[mm] edge of the scored voxels."""
 
 KEEP = {1: 0.2, 2: 0.3}
-"""[1] part of the hydrogen and helium that is followed, with more weight: they make a tenth of the dose and most
-of the tracks. The dose of a voxel in the target gets 2 % more uncertain and costs two thirds."""
+"""[1] part of the hydrogen and helium that is followed, with more weight: they make a tenth of the dose and
+most of the tracks. The dose of a voxel in the target gets 2 % more uncertain and costs two thirds."""
 
 QUANTITIES = ("dose", "dose_rbe", "let_d")
 

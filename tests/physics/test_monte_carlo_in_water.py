@@ -17,7 +17,7 @@ ENERGIES = [pytest.param(150.0, 80.0), pytest.param(290.0, 200.0), pytest.param(
 HISTORIES = 20_000
 SLAB_MM = 5.0
 
-WHY_IDD = "asked for: 1 % and statistics, largest of all 5 mm slabs; statistics 0.2 to 0.4 %"
+WHY_IDD = "asked for: 1 % and statistics, which are 0.1 to 0.4 % in a slab"
 WHY_TAIL = "behind the peak only fragments go, a tenth of the dose, slanted ones longer ways: statistics 1 %"
 WHY_RANGE = "scattered ions have 0.1 to 0.2 per mille more to go than the depth they reach"
 WHY_WIDTH = "asked for: 3 %; statistics 1 %, and columns of 0.25 mm"
@@ -55,10 +55,10 @@ def _both(energy, depth_mm):
 def test_depth_dose(compare, energy, depth_mm):
     depth, found, expected, r80 = _both(energy, depth_mm)
     front, tail = depth < r80 - SLAB_MM, depth > r80 + SLAB_MM
-    worst = int(np.abs(found[front] / expected[front] - 1.0).argmax())
     compare(
-        f"{energy:g} MeV/u: depth dose where it differs most in front of the peak, at {depth[worst]:g} mm",
-        found[worst], expected[worst], tolerance=0.02, why=WHY_IDD, unit="MeV cm2/g",
+        f"{energy:g} MeV/u: largest difference of the depth dose in front of the peak, slabs of 5 mm",
+        100.0 * np.abs(found[front] / expected[front] - 1.0).max(), 0.0,
+        tolerance=1.5, absolute=True, why=WHY_IDD, unit="%",
     )  # fmt: skip
     compare(
         f"{energy:g} MeV/u: dose of the whole depth", found.mean(), expected.mean(),
