@@ -10,6 +10,7 @@ from scipy.ndimage import map_coordinates, uniform_filter
 
 from doseplan.biology import require_same_scale
 from doseplan.case.spec import Case
+from doseplan.dose.total import BODY_RSP
 from doseplan.evaluation.arm import separation_of
 from doseplan.evaluation.goals import limit_gy_rbe
 from doseplan.evaluation.volume import Array, dose_at_percent, dose_at_volume, structure_masks
@@ -22,10 +23,15 @@ GAMMA_PERCENT, GAMMA_MM, GAMMA_FROM = 2.0, 1.0, 0.1
 SEARCH_MM = 0.25
 """[mm] distance of the places around a voxel that are searched for the same dose."""
 
+WHOLE = 0.999
+"""[1] a scored voxel with at least this share of body is all body."""
+
 VOLUMES_CM3 = {"d0_03cc": 0.03, "d1cc": 1.0}
 PERCENTS = {"d98": 98.0, "d95": 95.0, "d50": 50.0, "d2": 2.0}
 
 ASSUMPTIONS = (
+    "scored voxels at the skin are compared with the part of them that is body, and left out of gamma: the "
+    "pencil beam gives no dose to air",
     "at sample points the Monte Carlo is the pencil beam's dose plus the difference of both on the scored "
     "voxels, interpolated: the rims of structures are finer than the voxels",
     "'at its place' is the Monte Carlo where the pencil beam is highest or lowest; the extreme of noisy "
@@ -41,7 +47,7 @@ def agreement(
     Parameters
     ----------
     phantom
-        Of the arm: its grid and separation.
+        Of the arm: its grid, `rsp` and separation.
     samples
         Sample points with `sample_dose_rbe` of the pencil beam.
     dose
@@ -64,11 +70,14 @@ def agreement(
     """
     require_same_scale(dose["dose_rbe"].attrs, monte_carlo["dose_rbe"].attrs)
     factor = _factor(phantom, monte_carlo)
+    body = phantom["rsp"].values >= BODY_RSP
+    share = coarse_mean(body, factor)
+    pencil = {name: _body_mean(dose[name].values * body, share, factor) for name in ("dose", "dose_rbe")}
     masks = structure_masks(samples, separation_of(phantom))
-    at_points = _at_points(samples, dose, monte_carlo, factor)
+    at_points = _at_points(samples, pencil["dose_rbe"], monte_carlo)
     rows = [*_cord_rows(case, samples, masks["cord"], *at_points)]
     rows += _target_rows(case, samples, masks["target"], *at_points)
-    high = monte_carlo["dose_rbe"].values >= 0.5 * case.prescription.total_gy_rbe
+    high = (monte_carlo["dose_rbe"].values >= 0.5 * case.prescription.total_gy_rbe) & (share > 0.0)
     if not high.any():
         raise InputError("monte_carlo: expected voxels above half the prescription, got none")
     return {
@@ -77,11 +86,12 @@ def agreement(
         "scale": str(dose["dose_rbe"].attrs["scale"]),
         "rows": rows,
         "gamma": {
-            name: gamma_percent(dose[name], monte_carlo[name], factor) for name in ("dose", "dose_rbe")
+            name: gamma_percent(dose[name], monte_carlo[name], factor, counted=share > WHOLE)
+            for name in pencil
         },
         "gamma_percent": GAMMA_PERCENT,
         "gamma_mm": GAMMA_MM,
-        "voxels": {name: _voxels(dose, monte_carlo, name, factor, high) for name in ("dose", "dose_rbe")},
+        "voxels": {name: _voxels(pencil[name], monte_carlo, name, high) for name in pencil},
         "assumptions": [*ASSUMPTIONS, *map(str, monte_carlo.attrs.get("assumptions", []))],
     }
 
@@ -93,6 +103,7 @@ def gamma_percent(
     *,
     percent: float = GAMMA_PERCENT,
     distance_mm: float = GAMMA_MM,
+    counted: NDArray[np.bool_] | None = None,
 ) -> float:
     """Compute the share [%] of voxels whose gamma is at most 1.
 
@@ -105,6 +116,8 @@ def gamma_percent(
     percent, distance_mm : float
         Of the reference's highest dose; and how far the same dose may lie away. Voxels from `GAMMA_FROM` of
         the highest dose on count.
+    counted : (z, y, x), optional
+        Coarse voxels that count at all.
 
     Notes
     -----
@@ -115,7 +128,8 @@ def gamma_percent(
     size = factor[::-1]
     boxes = uniform_filter(fine.values.astype(np.float64), size=tuple(size), mode="nearest")
     highest = float(reference.max())
-    chosen = np.argwhere(reference >= GAMMA_FROM * highest)
+    everywhere = np.ones_like(reference, dtype=bool) if counted is None else counted
+    chosen = np.argwhere((reference >= GAMMA_FROM * highest) & everywhere)
     # a box of an even number of voxels has its middle half a voxel in front of its index
     centre = chosen * size + 0.5 * (size - 1) + np.where(size % 2 == 0, 0.5, 0.0)
     edge = np.array([float(np.diff(fine[name].values[:2])[0]) for name in "zyx"])
@@ -148,12 +162,18 @@ def _factor(phantom: xr.Dataset, monte_carlo: xr.Dataset) -> NDArray[np.int64]:
     return factor
 
 
+def _body_mean(values: NDArray[np.floating], share: Array, factor: NDArray[np.int64]) -> Array:
+    """Average over the part of each scored voxel that is body; 0 where there is none."""
+    mean = coarse_mean(values, factor)
+    return np.divide(mean, share, out=np.zeros_like(mean), where=share > 0.0)
+
+
 def _at_points(
-    samples: xr.Dataset, dose: xr.Dataset, monte_carlo: xr.Dataset, factor: NDArray[np.int64]
+    samples: xr.Dataset, coarse_pencil: Array, monte_carlo: xr.Dataset
 ) -> tuple[Array, Array, Array]:
     """Give dose of the pencil beam, of the Monte Carlo, and its uncertainty [Gy(RBE)] at the samples."""
     values = monte_carlo["dose_rbe"].values.astype(np.float64)
-    difference = values - coarse_mean(dose["dose_rbe"].values, factor)
+    difference = values - coarse_pencil
     deviation = values * monte_carlo["dose_rbe_uncertainty"].values
     place = []
     for axis, name in ((2, "z"), (1, "y"), (0, "x")):
@@ -214,11 +234,9 @@ def _row(
     }
 
 
-def _voxels(
-    dose: xr.Dataset, monte_carlo: xr.Dataset, name: str, factor: NDArray[np.int64], high: NDArray[np.bool_]
-) -> dict[str, float]:
+def _voxels(pencil: Array, monte_carlo: xr.Dataset, name: str, high: NDArray[np.bool_]) -> dict[str, float]:
     """Compare both doses in the voxels that get most."""
-    ratio = monte_carlo[name].values[high] / coarse_mean(dose[name].values, factor)[high]
+    ratio = monte_carlo[name].values[high] / np.maximum(pencil[high], 1e-9)
     return {
         "count": int(high.sum()),
         "uncertainty_percent": float(100.0 * monte_carlo[f"{name}_uncertainty"].values[high].mean()),

@@ -70,7 +70,7 @@ def _run(case, samples_of, noise=0.0, times=1.0):
     x = np.array([3.0, 5.0, 15.0, 16.0, 17.0])
     position = np.column_stack([x, np.full(5, 10.0), np.full(5, 10.0)])
     samples = samples_of([2, 2, 1, 1, 1], np.full(5, 0.1), 70.0 - 1.5 * x, position=position)
-    phantom = xr.Dataset(coords=fine.coords, attrs={"separation_mm": 3.0})
+    phantom = xr.Dataset({"rsp": _on_grid("rsp", np.ones(shape), 1.0)}, attrs={"separation_mm": 3.0})
     return case, phantom, samples, fine, other
 
 
@@ -106,3 +106,15 @@ def test_grids_have_to_fit(case, samples_of):
     *rest, other = _run(case, samples_of)
     with pytest.raises(InputError, match=r"monte_carlo: expected .* voxels along x, y, z"):
         agreement(*rest, other.isel(x=slice(0, 7)))
+
+
+def test_air_at_the_skin_is_no_difference(case, samples_of):
+    case, phantom, samples, dose, other = _run(case, samples_of)
+    air = dose["x"].values < 1.0
+    phantom["rsp"][..., air] = 0.001
+    for name in ("dose", "dose_rbe"):
+        dose[name][..., air] = 0.0
+    found = agreement(case, phantom, samples, dose, other)
+    assert found["gamma"] == {"dose": 100.0, "dose_rbe": 100.0}
+    # the body's half of the first voxels lies half a millimetre deeper
+    assert found["voxels"]["dose"]["mean_ratio"] == pytest.approx(1.0, abs=3e-3)
