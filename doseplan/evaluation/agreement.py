@@ -70,7 +70,7 @@ def agreement(
     """
     require_same_scale(dose["dose_rbe"].attrs, monte_carlo["dose_rbe"].attrs)
     factor = _factor(phantom, monte_carlo)
-    body = phantom["rsp"].values >= BODY_RSP
+    body = (phantom["rsp"].values >= BODY_RSP).astype(np.float64)
     share = coarse_mean(body, factor)
     pencil = {name: _body_mean(dose[name].values * body, share, factor) for name in ("dose", "dose_rbe")}
     masks = structure_masks(samples, separation_of(phantom))

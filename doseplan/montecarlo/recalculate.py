@@ -1,5 +1,7 @@
 """Recompute the dose of a finished plan by Monte Carlo, with its statistical uncertainty."""
 
+from functools import lru_cache
+
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
@@ -15,7 +17,7 @@ from doseplan.dose.beam_data import LIBRARY_LINE, air_sigma
 from doseplan.dose.channels import RESPONSES, Channels, linear_and_root
 from doseplan.dose.total import BODY_RSP
 from doseplan.messages import InputError, Progress, silent
-from doseplan.montecarlo.simulate import BATCHES, Limits, Source, simulate
+from doseplan.montecarlo.simulate import BATCHES, Limits, Source, check_numbers, simulate
 from doseplan.montecarlo.tables import Tables, build_tables
 from doseplan.montecarlo.voxels import coarse_mean, crossed_voxels, score_factors
 
@@ -80,6 +82,7 @@ def recalculate(
     InputError
         No spot with ions, or numbers that make no sense.
     """
+    check_numbers(histories, seed)
     weight = spots["weight"].values
     if not (np.isfinite(weight).all() and (weight >= 0.0).all() and (weight > 0.0).any()):
         raise InputError("weight: expected finite weights of at least 0, one of them above, got others")
@@ -102,6 +105,7 @@ def recalculate(
     )
 
 
+@lru_cache(maxsize=2)
 def plan_tables(highest_energy: float) -> Tables:
     """Build the tables with the channels of the dose engine, in their order."""
 

@@ -107,13 +107,8 @@ def simulate(
     InputError
         Histories, batches or seed that make no sense.
     """
-    if not (histories >= batches >= 2):
-        raise InputError(f"histories: expected at least one in each of 2 batches or more, got {histories}")
-    if not 0 <= seed < 2**64:
-        raise InputError(f"seed: expected 0 <= seed < 2^64, got {seed}")
+    check_numbers(histories, seed, batches)
     count = -(-histories // batches)
-    if count >= 2**32:
-        raise InputError(f"histories: expected less than 2^32 in a batch, got {count}")
     words = np.array([seed & 0xFFFFFFFF, seed >> 32], dtype=np.uint64)
     cumulative = np.cumsum(share) / np.sum(share)
     channels = tables.ladder.response.shape[2]
@@ -128,3 +123,14 @@ def simulate(
         for batch in range(many):
             yield score[batch] / count, tally[batch] / count
     progress("Monte Carlo", 1.0)
+
+
+def check_numbers(histories: int, seed: int, batches: int = BATCHES) -> None:
+    """Refuse histories, seed or batches that make no sense, all at once."""
+    lines = []
+    if not 2 <= batches <= histories < batches * 2**32:
+        lines.append(f"histories: expected {max(batches, 2)} <= histories < 2^32 a batch, got {histories}")
+    if not 0 <= seed < 2**64:
+        lines.append(f"seed: expected 0 <= seed < 2^64, got {seed}")
+    if lines:
+        raise InputError(*lines)

@@ -1,5 +1,7 @@
 """A beam in a box of water: depth dose, lateral spread and the balance of energy, by Monte Carlo."""
 
+from functools import lru_cache
+
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
@@ -14,7 +16,7 @@ from doseplan.constants import WATER_DENSITY
 from doseplan.dose.components import COMPONENTS, component_of
 from doseplan.messages import InputError, Progress, silent
 from doseplan.montecarlo.simulate import BATCHES, Grid, Limits, Source, Voxels, simulate
-from doseplan.montecarlo.tables import build_tables
+from doseplan.montecarlo.tables import Tables, build_tables
 
 Floats = NDArray[np.float64]
 
@@ -75,7 +77,7 @@ def water_box(
         raise InputError(f"energy: expected 50 <= energy <= 430 MeV/u, got {energy}")
     if not 0.0 < step_mm <= depth_mm <= 1000.0:
         raise InputError(f"depth_mm: expected a step above 0 and at most 1000 mm, got {step_mm}, {depth_mm}")
-    tables = build_tables(highest_energy=1.03 * energy, responses=_responses(), keep=keep)
+    tables = _tables(1.03 * energy, tuple((keep or {}).items()))
     slabs = int(np.ceil(depth_mm / step_mm))
     source = thin_beam(energy, momentum_spread, ripple_filter_mm)
     every = simulate(
@@ -100,6 +102,11 @@ def thin_beam(energy: float, momentum_spread: float, ripple_filter_mm: float) ->
         u_axis=np.array([[1.0, 0.0, 0.0]]),
         v_axis=np.array([[0.0, 1.0, 0.0]]),
     )
+
+
+@lru_cache(maxsize=4)
+def _tables(highest_energy: float, keep: tuple[tuple[int, float], ...]) -> Tables:
+    return build_tables(highest_energy=highest_energy, responses=_responses(), keep=dict(keep))
 
 
 def _responses() -> dict[str, Factor]:

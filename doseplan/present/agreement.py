@@ -64,5 +64,12 @@ def _row(row: dict[str, Any]) -> tuple[str, ...]:
     if row["limit_gye"] is not None:
         limit = f"{row['limit_gye']:g}"
         pencil += " met" if row["met"] else " NOT met"
-        other += " met" if row["met_monte_carlo"] else " NOT met"
+        other += " met" if row["met_monte_carlo"] else f" NOT met{_beyond(row)}"
     return row["structure"], row["quantity"], pencil, other, limit
+
+
+def _beyond(row: dict[str, Any]) -> str:
+    """Say how many standard deviations a limit is broken by."""
+    if not row["uncertainty_gye"]:
+        return ""
+    return f" (by {(row['monte_carlo_gye'] - row['limit_gye']) / row['uncertainty_gye']:.1f} sigma)"

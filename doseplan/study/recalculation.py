@@ -11,6 +11,7 @@ from doseplan.evaluation import agreement
 from doseplan.exchange import write_dataset, write_text
 from doseplan.messages import InputError, Progress, silent
 from doseplan.montecarlo import recalculate
+from doseplan.montecarlo.simulate import check_numbers
 from doseplan.present.agreement import agreement_markdown
 
 FOLDER = "montecarlo"
@@ -50,6 +51,7 @@ def recalculate_run(
     InputError
         An arm that the run does not have.
     """
+    check_numbers(histories, seed)
     unknown = [arm for arm in arms if arm not in tree.children]
     if unknown:
         raise InputError(f"arm: expected one of {', '.join(tree.children)}, got {', '.join(unknown)}")

@@ -96,8 +96,7 @@ def test_recalculate_writes_doses_and_the_comparison(run_folder: Path) -> None:
     ("arguments", "message"),
     [
         (["--arm", "nowhere"], "arm: expected one of none, separated, got nowhere"),
-        (["--histories", "3"], "histories: expected at least one in each of 2 batches or more, got 3"),
-        (["--seed", "-1"], "seed: expected 0 <= seed < 2^64, got -1"),
+        (["--histories", "3"], "histories: expected 16 <= histories < 2^32 a batch, got 3"),
     ],
 )
 def test_mistakes_are_one_line(run_folder: Path, arguments: list[str], message: str) -> None:

@@ -164,7 +164,7 @@ def test_no_ions_is_an_error(case, change, line):
 @pytest.mark.parametrize(
     ("stated", "line"),
     [
-        ({"histories": 5}, "histories: expected at least one in each"),
+        ({"histories": 5}, "histories: expected 16 <= histories"),
         ({"histories": 160, "seed": -1}, "seed: expected 0 <= seed"),
         ({"histories": 160, "score_mm": 0.0}, "score_mm: expected more than 0"),
     ],

@@ -28,7 +28,7 @@ def test_table_says_both_verdicts():
     Console(file=stream, width=140).print(agreement_table(_summary()))
     text = stream.getvalue()
     assert "49.98 met" in text
-    assert "50.40 +- 0.50 NOT met" in text
+    assert "50.40 +- 0.50 NOT met (by 0.8 sigma)" in text
     assert "98.4 %" in text
     assert "24,000,000 histories" in text
 
