@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,7 +14,9 @@ from doseplan import schema
 from doseplan.biology.models import rbe_model
 from doseplan.case import bundled_cases, load_case
 from doseplan.case.tissues import TISSUES
+from doseplan.cli.montecarlo import add_monte_carlo
 from doseplan.exchange import read_run, write_run
+from doseplan.messages import silent
 from doseplan.study import run_attributes
 
 SIZE = {"z": 12, "y": 20, "x": 24}
@@ -104,6 +107,17 @@ def test_mistakes_are_one_line(run_folder: Path, arguments: list[str], message: 
     assert done.returncode == 2
     assert message in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_planned_run_gets_the_comparison_into_report_and_summary(run_folder: Path, tmp_path: Path) -> None:
+    tree, case = read_run(run_folder), load_case(bundled_cases()["t11_t12_mpnst"])
+    summary: dict[str, Any] = {"case": case.name}
+    add_monte_carlo(tree, case, tmp_path, summary, "# Report\n", histories=320, report=silent)
+    text = (tmp_path / "report.md").read_text()
+    assert text.startswith("# Report\n\n## t11_t12_mpnst: pencil beam and Monte Carlo (320 histories")
+    written = json.loads((tmp_path / "summary.json").read_text())
+    assert sorted(written["monte_carlo"]["arms"]) == ["none", "separated"]
+    assert (tmp_path / "montecarlo" / "separated.nc").is_file()
 
 
 def test_run_knows_one_way_to_recalculate(tmp_path: Path) -> None:
