@@ -19,7 +19,11 @@ from doseplan.dose.curves import beams_eye_view, curve_table, locate_depth
 from doseplan.dose.depth import water_equivalent_depth
 from doseplan.dose.influence import SAMPLE_MAJOR, SPOT_MAJOR, dose_influence, transpose
 from doseplan.dose.point import point_dose
+from doseplan.kernels import montecarlo
 from doseplan.kernels.products import adjoint, forward
+from doseplan.montecarlo.simulate import Grid, Limits, Source, Voxels, simulate
+from doseplan.montecarlo.tables import Tables, build_tables
+from doseplan.montecarlo.water import thin_beam
 
 Ways = dict[str, Callable[[], np.ndarray]]
 
@@ -180,11 +184,70 @@ def _array_point_dose(
     return out
 
 
+@cache
+def montecarlo_setting(slabs: int) -> tuple[Tables, Voxels, Source]:
+    """Prepare a thin beam of 200 MeV/u into water: slabs of 1 mm, one column."""
+    tables = build_tables(highest_energy=206.0, responses={"dose": lambda _, energy: np.ones_like(energy)})
+    media = np.ones((slabs, 1, 1, 3), np.float32)
+    grid = Grid(np.full(3, -500.0) * [1, 1, 0], np.array([1000.0, 1000.0, 1.0]), np.array([1, 1, slabs]))
+    place = (np.zeros(1, np.int64), np.zeros(1, np.int64), np.arange(slabs))
+    return tables, Voxels(media, grid, place, slabs), thin_beam(200.0, 0.0, 0.0)
+
+
+def flight(size: str) -> Ways:
+    """Slow down ions that neither react nor stray; returns (slab, channel) [MeV].
+
+    The naive way steps 2 um at a time and does not cut its steps at the voxels' faces.
+    """
+    tables, voxels, source = montecarlo_setting(110)
+    motion = tables.ladder.motion.copy()
+    for column in (montecarlo.ATTENUATION, montecarlo.STRAGGLING, montecarlo.SCATTERING):
+        motion[..., column] = 0.0
+    ladder = tables.ladder._replace(motion=motion)
+    ions = {"small": 2, "large": 20_000}[size]
+    path = Path(__file__).parents[1] / "tests" / "kernels" / "naive_montecarlo.py"
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    assert spec is not None
+    assert spec.loader is not None
+    twin = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(twin)
+
+    def run() -> np.ndarray:
+        still = tables._replace(ladder=ladder)
+        every = simulate(still, voxels, source, np.ones(1), histories=ions, seed=1, batches=2)
+        return np.mean([score for score, _ in every], axis=0)
+
+    def naive() -> np.ndarray:
+        response = ladder.response[0].tolist()
+        found = twin.straight(
+            voxels.media, voxels.grid, voxels.place, response, ladder.node_step[0],
+            [0.0, 0.0, 0.0], [0.0, 0.0, 1.0], float(source.range_mean[0]), Limits().cut,
+        )  # fmt: skip
+        return np.array(found)
+
+    ways: Ways = {"kernel": run}
+    if size == "small":
+        ways["naive"] = naive
+    return ways
+
+
+def histories(count: int) -> Callable[[], np.ndarray]:
+    """Follow ions of 200 MeV/u with all their fragments in water: what a history costs."""
+    tables, voxels, source = montecarlo_setting(220)
+
+    def run() -> np.ndarray:
+        every = simulate(tables, voxels, source, np.ones(1), histories=count, seed=1)
+        return np.mean([score for score, _ in every], axis=0)
+
+    return run
+
+
 COMPARISONS: dict[str, Callable[[str], Ways]] = {
     "influence": influence,
     "forward_product": forward_product,
     "adjoint_product": adjoint_product,
     "tracing": tracing,
     "point_dose": point_by_point,
+    "flight": flight,
 }
 """Work -> function of the size ("small" or "large") that gives the ways to do it."""

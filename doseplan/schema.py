@@ -137,6 +137,10 @@ VARIABLES = {
     "dose": _declare(VOXEL, "float32", "Gy", "absorbed dose, whole course"),
     "dose_rbe": _declare(VOXEL, "float32", "Gy(RBE)", "RBE-weighted dose, whole course", rbe=True),
     "let_d": _declare(VOXEL, "float32", "keV/um", "dose-averaged LET in water"),
+    # Monte Carlo
+    "dose_uncertainty": _declare(VOXEL, "float32", "1", "standard deviation of the dose over the dose"),
+    "dose_rbe_uncertainty": _declare(VOXEL, "float32", "1", "standard deviation of the dose_rbe over it"),
+    "let_d_uncertainty": _declare(VOXEL, "float32", "1", "standard deviation of the let_d over it"),
     # evaluation
     "dvh": _declare(HISTOGRAM, "float64", "%", "volume that gets at least the dose", rbe=True),
     "dvh_dose": _declare(("dose_bin",), "float64", "Gy(RBE)", "dose level, whole course", rbe=True),

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
+from doseplan.cli.montecarlo import HISTORIES, METHOD, add_monte_carlo
 from doseplan.cli.tell import Json, answer, app, prepare_kernels, progress, say
 from doseplan.messages import InputError, LimitError
 
@@ -19,6 +20,12 @@ def run(
         str | None, typer.Argument(metavar="CASE.toml", help="A case file, or the name of a bundled case.")
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Run folder; default runs/<case>-<digest>.")] = None,
+    recalculate: Annotated[
+        str | None, typer.Option(help="monte-carlo: compute the finished plan again, side by side.")
+    ] = None,
+    histories: Annotated[
+        int, typer.Option(help="Primary ions of the Monte Carlo, for each arm.")
+    ] = HISTORIES,
     as_json: Json = False,
 ) -> None:
     """Plan a case without surgery, after decompression, and after separation: the main job."""
@@ -27,6 +34,8 @@ def run(
     known = bundled_cases()
     if case_file is None:
         raise InputError(f"run: expected a case file, got none; bundled cases: {', '.join(known)}")
+    if recalculate not in (None, METHOD):
+        raise InputError(f"--recalculate: expected {METHOD}, got {recalculate!r}")
     case = load_case(known.get(case_file, case_file))
     prepare_kernels()
     from doseplan.evaluation import evaluate
@@ -43,7 +52,10 @@ def run(
         write_text(folder / "summary.json", json.dumps(summary, indent=2, allow_nan=False) + "\n")
         report("figures", 0.0)
         save_figures(tree, case, folder / "figures")
-        write_text(folder / "report.md", report_markdown(summary, tree, case))
+        report_text = report_markdown(summary, tree, case)
+        write_text(folder / "report.md", report_text)
+        if recalculate is not None:
+            add_monte_carlo(tree, case, folder, summary, report_text, histories=histories, report=report)
     answer(summary, as_json, lambda console: console.print(summary_table(summary)))
     say(f"Run folder: {folder} (report.md, summary.json, figures)")
     _exit_on_limits(summary)

@@ -1,5 +1,6 @@
 """Verdicts on a finished dose."""
 
+from doseplan.evaluation.agreement import agreement, gamma_percent
 from doseplan.evaluation.arm import evaluate_arm
 from doseplan.evaluation.cord_model import CordRisk, radiosurgery_share, schultheiss
 from doseplan.evaluation.fractionation import bed, eqd2, total_of_eqd2
@@ -11,6 +12,7 @@ from doseplan.evaluation.volume import dose_volume_histogram
 
 __all__ = [
     "CordRisk",
+    "agreement",
     "bed",
     "dose_let_histogram",
     "dose_volume_histogram",
@@ -18,6 +20,7 @@ __all__ = [
     "eqd2",
     "evaluate",
     "evaluate_arm",
+    "gamma_percent",
     "judge_grid",
     "let_volume_histogram",
     "phantom_numbers",

@@ -1,6 +1,6 @@
 """Files: run folders, CTs with contours, DICOM."""
 
-from doseplan.exchange.files import write_text
+from doseplan.exchange.files import write_dataset, write_text
 from doseplan.exchange.roles import find_structure, kind_of_cord, require_structure, role_of
 from doseplan.exchange.runs import (
     check_folder,
@@ -28,6 +28,7 @@ __all__ = [
     "run_digest",
     "write_arm",
     "write_attributes",
+    "write_dataset",
     "write_run",
     "write_scan",
     "write_text",

@@ -11,6 +11,8 @@ WORKS = {
     "adjoint_product": 1e-12,
     "tracing": 1e-12,
     "point_dose": 1e-12,
+    # pieces of 2 um that straddle a face go to one side: 1e-3 of a slab near the end of the range
+    "flight": 1e-3,
 }
 
 

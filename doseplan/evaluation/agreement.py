@@ -1,0 +1,245 @@
+"""Two doses of one plan side by side: the pencil beam's and the Monte Carlo's, with its uncertainty."""
+
+from itertools import product
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+from scipy.ndimage import map_coordinates, uniform_filter
+
+from doseplan.biology import require_same_scale
+from doseplan.case.spec import Case
+from doseplan.dose.total import BODY_RSP
+from doseplan.evaluation.arm import separation_of
+from doseplan.evaluation.goals import limit_gy_rbe
+from doseplan.evaluation.volume import Array, dose_at_percent, dose_at_volume, structure_masks
+from doseplan.messages import InputError
+from doseplan.montecarlo.voxels import coarse_mean, score_factors
+
+GAMMA_PERCENT, GAMMA_MM, GAMMA_FROM = 2.0, 1.0, 0.1
+"""[%] of the highest dose, [mm], and part of the highest dose from which on voxels count."""
+
+SEARCH_MM = 0.25
+"""[mm] distance of the places around a voxel that are searched for the same dose."""
+
+WHOLE = 0.999
+"""[1] a scored voxel with at least this share of body is all body."""
+
+VOLUMES_CM3 = {"d0_03cc": 0.03, "d1cc": 1.0}
+PERCENTS = {"d98": 98.0, "d95": 95.0, "d50": 50.0, "d2": 2.0}
+
+ASSUMPTIONS = (
+    "scored voxels at the skin are compared with the part of them that is body, and left out of gamma: the "
+    "pencil beam gives no dose to air",
+    "at sample points the Monte Carlo is the pencil beam's dose plus the difference of both on the scored "
+    "voxels, interpolated: the rims of structures are finer than the voxels",
+    "'at its place' is the Monte Carlo where the pencil beam is highest or lowest; the extreme of noisy "
+    "doses ('anywhere') lies beyond the true one by one to three times the uncertainty",
+)
+
+
+def agreement(
+    case: Case, phantom: xr.Dataset, samples: xr.Dataset, dose: xr.Dataset, monte_carlo: xr.Dataset
+) -> dict[str, Any]:
+    """Compare a plan's dose with its Monte Carlo.
+
+    Parameters
+    ----------
+    phantom
+        Of the arm: its grid, `rsp` and separation.
+    samples
+        Sample points with `sample_dose_rbe` of the pencil beam.
+    dose
+        `dose`, `dose_rbe` of the pencil beam on the phantom's grid.
+    monte_carlo
+        From `recalculate`.
+
+    Returns
+    -------
+    dict
+        `rows` [{structure, quantity, pencil_beam_gye, monte_carlo_gye, uncertainty_gye, limit_gye, met,
+        met_monte_carlo}]; `gamma` {dose, dose_rbe} [% of voxels that pass]; `voxels` {dose, dose_rbe}: those
+        above half the prescription, their mean `uncertainty_percent`, `mean_ratio` and `ratio_spread` of
+        Monte Carlo over pencil beam.
+
+    Raises
+    ------
+    InputError
+        Doses on different scales, or on grids that do not fit.
+    """
+    require_same_scale(dose["dose_rbe"].attrs, monte_carlo["dose_rbe"].attrs)
+    factor = _factor(phantom, monte_carlo)
+    body = (phantom["rsp"].values >= BODY_RSP).astype(np.float64)
+    share = coarse_mean(body, factor)
+    pencil = {name: _body_mean(dose[name].values * body, share, factor) for name in ("dose", "dose_rbe")}
+    masks = structure_masks(samples, separation_of(phantom))
+    at_points = _at_points(samples, pencil["dose_rbe"], monte_carlo)
+    rows = [*_cord_rows(case, samples, masks["cord"], *at_points)]
+    rows += _target_rows(case, samples, masks["target"], *at_points)
+    high = (monte_carlo["dose_rbe"].values >= 0.5 * case.prescription.total_gy_rbe) & (share > 0.0)
+    if not high.any():
+        raise InputError("monte_carlo: expected voxels above half the prescription, got none")
+    return {
+        "histories": int(monte_carlo.attrs["histories"]),
+        "seed": int(monte_carlo.attrs["seed"]),
+        "scale": str(dose["dose_rbe"].attrs["scale"]),
+        "rows": rows,
+        "gamma": {
+            name: gamma_percent(dose[name], monte_carlo[name], factor, counted=share > WHOLE)
+            for name in pencil
+        },
+        "gamma_percent": GAMMA_PERCENT,
+        "gamma_mm": GAMMA_MM,
+        "voxels": {name: _voxels(pencil[name], monte_carlo, name, high) for name in pencil},
+        "assumptions": [*ASSUMPTIONS, *map(str, monte_carlo.attrs.get("assumptions", []))],
+    }
+
+
+def gamma_percent(
+    fine: xr.DataArray,
+    coarse: xr.DataArray,
+    factor: NDArray[np.int64],
+    *,
+    percent: float = GAMMA_PERCENT,
+    distance_mm: float = GAMMA_MM,
+    counted: NDArray[np.bool_] | None = None,
+) -> float:
+    """Compute the share [%] of voxels whose gamma is at most 1.
+
+    Parameters
+    ----------
+    fine : (z, y, x)
+        The dose that is judged; averaged over boxes of the size of coarse voxels, at every fine place.
+    coarse : (z, y, x)
+        The reference, on voxels of `factor` fine ones along x, y, z.
+    percent, distance_mm : float
+        Of the reference's highest dose; and how far the same dose may lie away. Voxels from `GAMMA_FROM` of
+        the highest dose on count.
+    counted : (z, y, x), optional
+        Coarse voxels that count at all.
+
+    Notes
+    -----
+    Low et al., Med. Phys. 25 (1998) 656, global dose difference; the search stops at `distance_mm`, beyond
+    which no voxel passes.
+    """
+    reference = coarse.values.astype(np.float64)
+    size = factor[::-1]
+    boxes = uniform_filter(fine.values.astype(np.float64), size=tuple(size), mode="nearest")
+    highest = float(reference.max())
+    everywhere = np.ones_like(reference, dtype=bool) if counted is None else counted
+    chosen = np.argwhere((reference >= GAMMA_FROM * highest) & everywhere)
+    # a box of an even number of voxels has its middle half a voxel in front of its index
+    centre = chosen * size + 0.5 * (size - 1) + np.where(size % 2 == 0, 0.5, 0.0)
+    edge = np.array([float(np.diff(fine[name].values[:2])[0]) for name in "zyx"])
+    wanted, allowed = reference[tuple(chosen.T)], 0.01 * percent * highest
+    lowest = np.full(len(chosen), np.inf)
+    for away in _sphere(distance_mm):
+        found = map_coordinates(boxes, (centre + away / edge).T, order=1, mode="nearest")
+        squared = float(away @ away) / distance_mm**2 + ((found - wanted) / allowed) ** 2
+        np.minimum(lowest, squared, out=lowest)
+    return float(100.0 * np.mean(lowest <= 1.0 + 1e-9))
+
+
+def _sphere(radius_mm: float) -> Array:
+    """List places (place, 3) [mm] of an even lattice within a distance."""
+    count = int(radius_mm / SEARCH_MM + 1e-9)
+    line = SEARCH_MM * np.arange(-count, count + 1)
+    lattice = np.array(list(product(line, line, line)))
+    return np.asarray(lattice[(lattice**2).sum(axis=1) <= radius_mm**2 * (1.0 + 1e-9)])
+
+
+def _factor(phantom: xr.Dataset, monte_carlo: xr.Dataset) -> NDArray[np.int64]:
+    """Find how many of the phantom's voxels make a scored one, along x, y, z."""
+    edges = [float(np.diff(phantom[name].values[:2])[0]) for name in "xyz"]
+    wide = float(np.diff(monte_carlo["x"].values[:2])[0])
+    factor = score_factors(np.array(edges), wide)
+    expected = tuple(-(-phantom.sizes[name] // step) for name, step in zip("xyz", factor, strict=True))
+    found = tuple(monte_carlo.sizes[name] for name in "xyz")
+    if expected != found:
+        raise InputError(f"monte_carlo: expected {expected} voxels along x, y, z, got {found}")
+    return factor
+
+
+def _body_mean(values: NDArray[np.floating], share: Array, factor: NDArray[np.int64]) -> Array:
+    """Average over the part of each scored voxel that is body; 0 where there is none."""
+    mean = coarse_mean(values, factor)
+    return np.divide(mean, share, out=np.zeros_like(mean), where=share > 0.0)
+
+
+def _at_points(
+    samples: xr.Dataset, coarse_pencil: Array, monte_carlo: xr.Dataset
+) -> tuple[Array, Array, Array]:
+    """Give dose of the pencil beam, of the Monte Carlo, and its uncertainty [Gy(RBE)] at the samples."""
+    values = monte_carlo["dose_rbe"].values.astype(np.float64)
+    difference = values - coarse_pencil
+    deviation = values * monte_carlo["dose_rbe_uncertainty"].values
+    place = []
+    for axis, name in ((2, "z"), (1, "y"), (0, "x")):
+        centre = monte_carlo[name].values
+        place.append((samples["sample_position"].values[:, axis] - centre[0]) / (centre[1] - centre[0]))
+    pencil = samples["sample_dose_rbe"].values
+    moved = map_coordinates(difference, place, order=1, mode="nearest")
+    spread = map_coordinates(deviation, place, order=1, mode="nearest")
+    return pencil, np.maximum(pencil + moved, 0.0), spread
+
+
+def _cord_rows(
+    case: Case, samples: xr.Dataset, mask: NDArray[np.bool_], pencil: Array, monte_carlo: Array, spread: Array
+) -> list[dict[str, Any]]:
+    limits = [limit_gy_rbe(case, limit) for limit in case.constraint if limit.structure == "cord"]
+    limit = min(limits, default=None)
+    one, other, sigma = pencil[mask], monte_carlo[mask], spread[mask]
+    hottest, anywhere = int(one.argmax()), int(other.argmax())
+    rows = [
+        _row("cord", "maximum, at its place", one[hottest], other[hottest], sigma[hottest], limit),
+        _row("cord", "maximum, anywhere", one[hottest], other[anywhere], sigma[anywhere], limit),
+    ]
+    volume = samples["sample_volume"].values[mask]
+    for name, cm3 in VOLUMES_CM3.items():
+        pair = [dose_at_volume(values, volume, cm3) for values in (one, other)]
+        rows.append(_row("cord", name, pair[0], pair[1], None, None))
+    return rows
+
+
+def _target_rows(
+    case: Case, samples: xr.Dataset, mask: NDArray[np.bool_], pencil: Array, monte_carlo: Array, spread: Array
+) -> list[dict[str, Any]]:
+    one, other, sigma = pencil[mask], monte_carlo[mask], spread[mask]
+    coldest, anywhere = int(one.argmin()), int(other.argmin())
+    rows = [
+        _row("target", "minimum, at its place", one[coldest], other[coldest], sigma[coldest], None),
+        _row("target", "minimum, anywhere", one[coldest], other[anywhere], sigma[anywhere], None),
+    ]
+    volume = samples["sample_volume"].values[mask]
+    for name, percent in PERCENTS.items():
+        pair = [dose_at_percent(values, volume, percent) for values in (one, other)]
+        rows.append(_row("target", name, pair[0], pair[1], None, None))
+    return rows
+
+
+def _row(
+    structure: str, quantity: str, pencil: float, other: float, sigma: float | None, limit: float | None
+) -> dict[str, Any]:
+    return {
+        "structure": structure,
+        "quantity": quantity,
+        "pencil_beam_gye": float(pencil),
+        "monte_carlo_gye": float(other),
+        "uncertainty_gye": None if sigma is None else float(sigma),
+        "limit_gye": limit,
+        "met": None if limit is None else bool(pencil < limit),
+        "met_monte_carlo": None if limit is None else bool(other < limit),
+    }
+
+
+def _voxels(pencil: Array, monte_carlo: xr.Dataset, name: str, high: NDArray[np.bool_]) -> dict[str, float]:
+    """Compare both doses in the voxels that get most."""
+    ratio = monte_carlo[name].values[high] / np.maximum(pencil[high], 1e-9)
+    return {
+        "count": int(high.sum()),
+        "uncertainty_percent": float(100.0 * monte_carlo[f"{name}_uncertainty"].values[high].mean()),
+        "mean_ratio": float(ratio.mean()),
+        "ratio_spread": float(ratio.std()),
+    }
