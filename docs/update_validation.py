@@ -87,7 +87,9 @@ def quantities(text: str) -> list[str]:
 def main(*, check: bool) -> int:
     """Run the physics tests; write the page if all of them hold, or tell which rows it lacks."""
     rows = Rows()
-    code = pytest.main(["-q", "-p", "no:cacheprovider", str(ROOT / "tests" / "physics")], plugins=[rows])
+    code = pytest.main(
+        ["--numprocesses=0", "-q", "-p", "no:cacheprovider", str(ROOT / "tests" / "physics")], plugins=[rows]
+    )
     if code != pytest.ExitCode.OK:
         return int(code)
     text = page(rows)
