@@ -1,8 +1,7 @@
 """The proven maximum: no plan for these spots gives the whole target more while all limits hold."""
 
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import xarray as xr
@@ -14,12 +13,12 @@ from doseplan.case.spec import Case
 from doseplan.dose import water_equivalent_depth
 from doseplan.messages import Progress, silent
 from doseplan.planning.branching import TOLERANCE, search
-from doseplan.planning.checker import all_mixtures, holds, margin
 from doseplan.planning.evidence import Evidence
 from doseplan.planning.limits import AIM_BELOW_GYE
 from doseplan.planning.pool import Chosen, Pool, choose, make_pool, reduced, worst_of_cells
-from doseplan.planning.programs import Bench, Outcome, largest_part, relaxed, unit_weights
-from doseplan.planning.relaxation import Leaf, Proof, chord, heaviest, mixture_range
+from doseplan.planning.programs import Bench, Outcome, make_bench, relaxed, unit_weights, with_rows
+from doseplan.planning.proof import checked, dose_of_effect
+from doseplan.planning.relaxation import Proof, chord, row_effects
 
 Array = NDArray[np.float64]
 Indices = NDArray[np.int64]
@@ -27,11 +26,26 @@ Indices = NDArray[np.int64]
 SECONDS = 45.0
 """Time that the search may take after its rows are there."""
 
-ROUNDS = 8
-"""Looks at the samples after which no more rows join."""
+STEPS = 5
+"""Most steps of the plan that is sought, and most looks at the samples of the relaxation."""
 
-FIRST_ROWS = 120
+FREE_STEPS = 1
+"""First steps, in which no samples join."""
+
+FIRST_ROWS = 300
 """Rows of the target, and with a limit, to begin with."""
+
+NEAR_MM, FAR_MM = 2.0, 7.0
+"""[mm] cells of which one sample each is taken: of the tightest, and everywhere."""
+
+JOINING = 100
+"""Samples that join at a time, of the target and of those with a limit."""
+
+TIGHTEST, EVERY = 80, 6
+"""Rows of the first program: so many of the tightest, and every so many-th."""
+
+Active = tuple[NDArray[np.int64], NDArray[np.int64]]
+"""Target rows and limited rows that a program uses."""
 
 FIRST_COLUMNS = 1200
 """Spots in the first program."""
@@ -41,9 +55,6 @@ MISSED = 1e-3
 
 USED = 1e-4
 """[1] of the sum: rows with smaller multipliers are left out of the search."""
-
-STEP_GYE = 1e-3
-"""[Gy(RBE)] resolution of the level that is stated."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,9 +122,10 @@ def prove(
 def _prove(pool: Pool, weight: Array, started: float, seconds: float, progress: Progress) -> Bound:
     progress("proof: the plan's tightest samples", 0.0)
     look, chosen = _first_rows(pool, weight)
-    chosen, weight, columns = _improved(pool, look, chosen, weight, progress)
-    witness, witness_gye = _within_limits(pool, weight)
-    bench, chosen, root = _root(pool, look, chosen, weight, columns, witness_gye)
+    start = _within_limits(pool, weight)
+    chosen, weight, columns, active = _improved(pool, look, chosen, weight, progress)
+    witness, witness_gye = max(start, _within_limits(pool, weight), key=lambda plan: plan[1])
+    bench, chosen, root = _root(pool, look, chosen, weight, columns, active, witness_gye)
     history: list[tuple[float, float]] = []
     begun = time.monotonic()
 
@@ -125,9 +137,7 @@ def _prove(pool: Pool, weight: Array, started: float, seconds: float, progress: 
         return now - begun < seconds
 
     found = search(bench, root, more=more)
-    chosen, leaves = _used(chosen, found.leaves)
-    proof = Proof(level_gye=_least_level(leaves, chosen.evidence, witness_gye), leaves=leaves)
-    assert holds(proof, chosen.evidence), "a proof is only handed out after its check"
+    proof = checked(found.leaves, chosen.evidence, witness_gye)
     return Bound(
         proof=proof,
         target=pool.number[chosen.target],
@@ -138,77 +148,118 @@ def _prove(pool: Pool, weight: Array, started: float, seconds: float, progress: 
     )
 
 
-def dose_of_effect(evidence: Evidence, effect: float) -> float:
-    """Compute the dose [Gy(RBE)] of an effect per fraction."""
-    model = rbe_model(evidence.scale)
-    return float(model.dose(effect * evidence.fractions, 0.0, fractions=evidence.fractions))
-
-
 def _first_rows(pool: Pool, weight: Array) -> tuple[Indices, Chosen]:
-    """Choose the plan's coldest target samples and those nearest to a limit, and the samples to look at."""
+    """Choose the plan's coldest target samples, those nearest to a limit, and some everywhere.
+
+    Returns
+    -------
+    (look,)
+        Samples to look at later.
+    Chosen
+    """
     effect = _effect(pool.channels(weight))
     share = effect / _most(pool)
-    target = np.flatnonzero(pool.is_target)
-    limited = np.flatnonzero(np.isfinite(pool.most_gye))
-    coldest = worst_of_cells(pool.points, target, -effect[target], count=FIRST_ROWS)
-    hottest = worst_of_cells(pool.points, limited, share[limited], count=FIRST_ROWS)
-    near = np.union1d(target[np.argsort(effect[target])[:3000]], limited[np.argsort(-share[limited])[:3000]])
-    look = np.union1d(np.flatnonzero(pool.planned), near)
-    return look, choose(pool, coldest, hottest)
+    target, limited = np.flatnonzero(pool.is_target), np.flatnonzero(np.isfinite(pool.most_gye))
+    cord = limited[~pool.is_target[limited]]
+    hot = limited[pool.is_target[limited]]
+    cells = [
+        _cells(pool, target, -effect, NEAR_MM, FIRST_ROWS),
+        _cells(pool, target, -effect, FAR_MM, target.size),
+        _cells(pool, cord, share, NEAR_MM, FIRST_ROWS // 2),
+        _cells(pool, hot, share, NEAR_MM, FIRST_ROWS // 2),
+        _cells(pool, limited, share, FAR_MM, limited.size),
+    ]
+    near = [target[np.argsort(effect[target])[:3000]], limited[np.argsort(-share[limited])[:3000]]]
+    look = np.unique(np.concatenate([np.flatnonzero(pool.planned), *near]))
+    return look, choose(pool, np.unique(np.concatenate(cells[:2])), np.unique(np.concatenate(cells[2:])))
+
+
+def _cells(pool: Pool, among: Indices, badness: Array, cell_mm: float, count: int) -> Indices:
+    return worst_of_cells(pool.points, among, badness[among], cell_mm=cell_mm, count=count)
 
 
 def _improved(
     pool: Pool, look: Indices, chosen: Chosen, weight: Array, progress: Progress
-) -> tuple[Chosen, Array, Indices]:
+) -> tuple[Chosen, Array, Indices, Active]:
     """Raise the least effect of the target rows by programs that are stricter than the problem.
 
     The target's parabola is replaced by its tangent at the last plan, so that steps lead from plan to plan;
-    rows that a step misses join.
+    samples that a step misses join.
     """
     columns = np.sort(np.argsort(-weight / unit_weights(chosen.evidence))[:FIRST_COLUMNS])
-    for number in range(ROUNDS):
+    active = _tightest(chosen.evidence, weight)
+    for number in range(STEPS):
         evidence = chosen.evidence
         root = evidence.root @ weight
-        effect = evidence.linear @ weight + root * root
-        least = float(effect[: evidence.targets].min())
-        bench = _bench(evidence, least)
-        at = root[: evidence.targets]
+        at, tangent = root[: evidence.targets], root[evidence.targets :]
+        bench = make_bench(evidence, evidence.effect(pool.case.prescription.total_gy_rbe))
         lines = (2.0 * at, at * at)
-        out = largest_part(bench, (), lines, root[evidence.targets :], columns, tolerance=TOLERANCE)
+        out, active = with_rows(bench, lines, tangent, active, columns, tolerance=TOLERANCE)
         weight, columns = out.weight, out.columns
-        found = _effect(pool.channels(weight, look))
-        level = _rows_effect(evidence, weight)[: evidence.targets].min()
-        grown = _with_missed(pool, look, chosen, found / level, found)
-        progress(f"proof: a plan near {dose_of_effect(evidence, float(level)):.1f} GyE", number / ROUNDS)
-        if grown is None and number > 2:
-            break
-        chosen = chosen if grown is None else grown
-    return chosen, weight, columns
+        effect = row_effects(evidence, weight)
+        share = float((effect[evidence.targets :] / evidence.most).max())
+        level = float(effect[: evidence.targets].min()) / max(1.0, share)
+        progress(f"proof: a plan near {dose_of_effect(evidence, level):.1f} GyE", number / STEPS)
+        if number >= FREE_STEPS:
+            found = _effect(pool.channels(weight, look))
+            grown = _with_missed(pool, look, chosen, found / level, found)
+            if grown is None:
+                break
+            active = _renumbered(active, chosen, grown)
+            chosen = grown
+    return chosen, weight, columns, active
+
+
+def _tightest(evidence: Evidence, weight: Array) -> Active:
+    """Rows that a plan brings nearest to level and limit."""
+    effect = row_effects(evidence, weight)
+    share = effect[evidence.targets :] / evidence.most
+    cold, hot = np.argsort(effect[: evidence.targets]), np.argsort(-share)
+    return (
+        np.union1d(cold[:TIGHTEST], cold[::EVERY]),
+        np.union1d(hot[:TIGHTEST], hot[::EVERY]),
+    )
+
+
+def _renumbered(active: Active, before: Chosen, after: Chosen) -> Active:
+    """All rows that joined are active."""
+    return (
+        np.union1d(active[0], np.arange(before.target.size, after.target.size)),
+        np.union1d(active[1], np.arange(before.limited.size, after.limited.size)),
+    )
 
 
 def _root(
-    pool: Pool, look: Indices, chosen: Chosen, weight: Array, columns: Indices, level_gye: float
+    pool: Pool,
+    look: Indices,
+    chosen: Chosen,
+    weight: Array,
+    columns: Indices,
+    active: Active,
+    level_gye: float,
 ) -> tuple[Bench, Chosen, Outcome]:
     """Solve the relaxation without splits; rows that it misses join, rows that it does not need leave."""
-    for _ in range(ROUNDS):
+    for _ in range(STEPS):
         evidence = chosen.evidence
-        bench = _bench(evidence, evidence.effect(level_gye))
+        bench = make_bench(evidence, evidence.effect(level_gye))
         tangent = evidence.root[evidence.targets :] @ weight
-        out = relaxed(bench, (), tangent, columns, tolerance=TOLERANCE)
+        lines = chord(bench.mixture, bench.effect)
+        out, active = with_rows(bench, lines, tangent, active, columns, tolerance=TOLERANCE)
         weight, columns = out.weight, out.columns
         linear, root = pool.channels(weight, look)
-        slope, offset = chord(bench.mixture, bench.effect)
-        slope, offset = np.median(slope), np.median(offset)
-        reached = (linear + slope * root) / (bench.effect + offset) / out.part
+        slope, offset = np.median(lines[0]), np.median(lines[1])
+        reached = (linear + slope * root - offset) / (bench.effect * out.part)
         grown = _with_missed(pool, look, chosen, reached, linear + root * root)
         if grown is None:
             break
+        active = _renumbered(active, chosen, grown)
         chosen = grown
-    evidence = chosen.evidence
     target, limit = out.leaf.target, out.leaf.limit
-    used = np.flatnonzero(target > USED * target.sum())
-    chosen = reduced(chosen, used, np.flatnonzero(limit[: evidence.most.size] > USED * limit.sum()))
-    bench = _bench(chosen.evidence, bench.effect)
+    # some everywhere, for they bound the weights of single spots
+    spread = _cells(pool, chosen.limited, np.zeros(pool.points.shape[0]), 2.0 * FAR_MM, chosen.limited.size)
+    kept = np.union1d(np.flatnonzero(limit > USED * limit.sum()), np.flatnonzero(np.isin(chosen.limited, spread)))
+    chosen = reduced(chosen, np.flatnonzero(target > USED * target.sum()), kept)
+    bench = make_bench(chosen.evidence, bench.effect)
     tangent = chosen.evidence.root[chosen.evidence.targets :] @ weight
     return bench, chosen, relaxed(bench, (), tangent, columns, tolerance=TOLERANCE)
 
@@ -220,10 +271,11 @@ def _with_missed(
     cold = pool.is_target[look] & (reached < 1.0 - MISSED)
     share = effect / _most(pool)[look]
     hot = share > 1.0 + MISSED
-    if not cold.any() and not hot.any():
+    target = worst_of_cells(pool.points, look[cold], -reached[cold], cell_mm=NEAR_MM, count=JOINING)
+    limited = worst_of_cells(pool.points, look[hot], share[hot], cell_mm=NEAR_MM, count=JOINING)
+    target, limited = np.setdiff1d(target, chosen.target), np.setdiff1d(limited, chosen.limited)
+    if target.size == 0 and limited.size == 0:
         return None
-    target = worst_of_cells(pool.points, look[cold], -reached[cold])
-    limited = worst_of_cells(pool.points, look[hot], share[hot])
     return choose(pool, target, limited, chosen)
 
 
@@ -245,61 +297,6 @@ def _within_limits(pool: Pool, weight: Array) -> tuple[Array, float]:
     return weight * (scaled / fractions), float(gye.min())
 
 
-def _used(chosen: Chosen, leaves: tuple[Leaf, ...]) -> tuple[Chosen, tuple[Leaf, ...]]:
-    """Leave out the rows that no leaf has a multiplier for, or splits."""
-    # all rows with a limit stay: they bound the weights of single spots
-    needed = np.zeros(chosen.target.size, dtype=bool)
-    for leaf in leaves:
-        needed |= leaf.target > 0.0
-        needed[[cut.row for cut in leaf.path]] = True
-    kept = np.flatnonzero(needed)
-    place = np.cumsum(needed) - 1
-    moved = tuple(
-        replace(
-            leaf,
-            path=tuple(replace(cut, row=int(place[cut.row])) for cut in leaf.path),
-            target=leaf.target[kept],
-        )
-        for leaf in leaves
-    )
-    return reduced(chosen, kept, np.arange(chosen.limited.size)), moved
-
-
-def _least_level(leaves: tuple[Leaf, ...], evidence: Evidence, start_gye: float) -> float:
-    """Find the least level, in steps, that every leaf refutes."""
-    assert all_mixtures(tuple(leaf.path for leaf in leaves)), "splits make a tree"
-    level = start_gye
-    for leaf in leaves:
-        level = _raised(lambda gye, one=leaf: margin(Proof(level_gye=gye, leaves=(one,)), evidence), level)
-    return level
-
-
-def _raised(margin_at: Callable[[float], float], level: float) -> float:
-    """Raise the level until the margin is below zero: by steps that double, then by bisection."""
-    if margin_at(level) < 0.0:
-        return level
-    step = 16.0 * STEP_GYE
-    while margin_at(level + step) >= 0.0:
-        level, step = level + step, 2.0 * step
-        if step > 1e4:
-            return np.inf
-    low, high = level, level + step
-    while high - low > STEP_GYE:
-        middle = 0.5 * (low + high)
-        low, high = (low, middle) if margin_at(middle) < 0.0 else (middle, high)
-    return high
-
-
-def _bench(evidence: Evidence, effect: float) -> Bench:
-    return Bench(
-        evidence=evidence,
-        mixture=mixture_range(evidence),
-        effect=effect,
-        unit=unit_weights(evidence),
-        heaviest=heaviest(evidence),
-    )
-
-
 def _most(pool: Pool) -> Array:
     """Effect per fraction at each sample's limit, infinite where there is none."""
     some = np.isfinite(pool.most_gye)
@@ -307,11 +304,6 @@ def _most(pool: Pool) -> Array:
         np.where(some, pool.most_gye, 0.0), fractions=pool.fractions
     )
     return np.where(some, at_limit, np.inf)
-
-
-def _rows_effect(evidence: Evidence, weight: Array) -> Array:
-    root = evidence.root @ weight
-    return np.asarray(evidence.linear @ weight + root * root)
 
 
 def _effect(channels: tuple[Array, Array]) -> Array:

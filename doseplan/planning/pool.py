@@ -16,13 +16,6 @@ from doseplan.planning.limits import AIM_BELOW_GYE, upper_limits
 Array = NDArray[np.float64]
 Indices = NDArray[np.int64]
 
-CELL_MM = 2.0
-"""[mm] of the samples that join at a time, one in each cubic cell: the worst."""
-
-JOINING = 60
-"""Samples that join at a time, of the target and of those with a limit."""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pool:
     """Samples of the target and samples with a limit.
@@ -137,7 +130,7 @@ def reduced(chosen: Chosen, target_rows: Indices, limited_rows: Indices) -> Chos
     )
 
 
-def worst_of_cells(points: Array, found: Indices, badness: Array, *, count: int = JOINING) -> Indices:
+def worst_of_cells(points: Array, found: Indices, badness: Array, *, cell_mm: float, count: int) -> Indices:
     """Take the worst sample of each cell, the worst of them first.
 
     Parameters
@@ -148,7 +141,7 @@ def worst_of_cells(points: Array, found: Indices, badness: Array, *, count: int 
     badness : (candidate,)
     """
     order = found[np.argsort(-badness, kind="stable")]
-    cell = np.floor(points[order] / CELL_MM).astype(np.int64)
+    cell = np.floor(points[order] / cell_mm).astype(np.int64)
     _, first = np.unique(cell, axis=0, return_index=True)
     return order[np.sort(first)][:count]
 

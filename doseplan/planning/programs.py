@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from doseplan.planning.evidence import Evidence
 from doseplan.planning.interior import solve_program
-from doseplan.planning.relaxation import Leaf, Path, chord, narrowed, tangent_rows
+from doseplan.planning.relaxation import Leaf, Path, chord, heaviest, mixture_range, narrowed, tangent_rows
 
 Array = NDArray[np.float64]
 Indices = NDArray[np.int64]
@@ -17,6 +17,21 @@ PRICINGS = 3
 
 JOINING = 300
 """Columns that join at a time."""
+
+ROW_ROUNDS = 12
+"""Times that missed rows join."""
+
+ROUGH_ROUNDS = 2
+"""First of them, in which programs are solved roughly."""
+
+MOST_COLUMNS = 1600
+"""Spots that go on from program to program."""
+
+ROWS_JOINING = 80
+"""Rows that join at a time, of the target and of those with a limit."""
+
+MISSED = 1e-3
+"""[1] of level or limit: rows that are off by more join."""
 
 STRENGTHENINGS = np.concatenate([[0.0], np.geomspace(1e-7, 1e-1, 25)])
 """[1] parts by which the limits' multipliers may grow, so that fewer spots are mispriced."""
@@ -66,6 +81,17 @@ class Outcome:
     columns: Indices
 
 
+def make_bench(evidence: Evidence, effect: float) -> Bench:
+    """Prepare the programs of a level, stated as its effect per fraction."""
+    return Bench(
+        evidence=evidence,
+        mixture=mixture_range(evidence),
+        effect=effect,
+        unit=unit_weights(evidence),
+        heaviest=heaviest(evidence),
+    )
+
+
 def unit_weights(evidence: Evidence) -> Array:
     """Give each spot the weight that makes its root-sum-square root channel 1."""
     return np.asarray(1.0 / np.maximum(np.sqrt(np.sum(np.square(evidence.root), axis=0)), 1e-30))
@@ -86,7 +112,7 @@ def largest_part(
     *,
     tolerance: float,
 ) -> Outcome:
-    """Maximise the part p in a + slope b >= p (effect + offset) under limits and cuts.
+    """Maximise the part p in a + slope b - offset >= p effect under limits and cuts.
 
     Parameters
     ----------
@@ -122,8 +148,87 @@ def largest_part(
     else:
         before = np.setdiff1d(columns, joining, assume_unique=True)
         weight[before] = solution.primal[:-1] * bench.unit[before]
-    part, leaf = _strengthened(bench, path, (full, limit), lines, tangent, solution.dual)
+    part, leaf = _strengthened(bench, path, (full, limit), tangent, solution.dual)
     return Outcome(weight=weight, part=part, leaf=leaf, columns=columns)
+
+
+def with_rows(
+    bench: Bench,
+    lines: tuple[Array, Array],
+    tangent: Array,
+    active: tuple[Indices, Indices],
+    columns: Indices,
+    *,
+    tolerance: float,
+) -> tuple[Outcome, tuple[Indices, Indices]]:
+    """Solve the program of all rows on a few that grow by those that the solution misses.
+
+    Parameters
+    ----------
+    active
+        Target rows and limited rows to begin with.
+
+    Returns
+    -------
+    Outcome
+        Its leaf speaks of all rows.
+    two of (row,)
+        Rows with multipliers.
+    """
+    count = bench.evidence.targets
+    for number in range(ROW_ROUNDS):
+        target, limited = active
+        rough = 10.0 * tolerance if number < ROUGH_ROUNDS else tolerance
+        small = part_of(bench, target, limited)
+        few = (lines[0][target], lines[1][target])
+        out = largest_part(small, (), few, tangent[limited], columns, tolerance=rough)
+        columns = _heaviest_columns(bench, out)
+        linear, root = bench.evidence.linear @ out.weight, bench.evidence.root @ out.weight
+        reached = (linear[:count] + lines[0] * root[:count] - lines[1]) / bench.effect
+        share = (linear[count:] + 2.0 * tangent * root[count:]) / (bench.evidence.most + tangent**2)
+        cold = np.setdiff1d(np.flatnonzero(reached < out.part - MISSED), target)
+        hot = np.setdiff1d(np.flatnonzero(share > 1.0 + MISSED), limited)
+        if cold.size == 0 and hot.size == 0 and number >= ROUGH_ROUNDS:
+            break
+        cold = cold[np.argsort(reached[cold], kind="stable")[:ROWS_JOINING]]
+        hot = hot[np.argsort(-share[hot], kind="stable")[:ROWS_JOINING]]
+        active = (np.union1d(target, cold), np.union1d(limited, hot))
+    leaf = Leaf(
+        path=(),
+        target=_spread(out.leaf.target, target, count),
+        limit=_spread(out.leaf.limit, limited, tangent.size),
+        cut=np.empty(0),
+        tangent=tangent,
+    )
+    out = Outcome(weight=out.weight, part=out.part, leaf=leaf, columns=columns)
+    return out, (_binding(leaf.target), _binding(leaf.limit))
+
+
+def _spread(values: Array, rows: Indices, size: int) -> Array:
+    out = np.zeros(size)
+    out[rows] = values
+    return out
+
+
+def _binding(dual: Array) -> Indices:
+    return np.flatnonzero(dual > 1e-4 * dual.sum())
+
+
+def _heaviest_columns(bench: Bench, out: Outcome) -> Indices:
+    """Keep the spots of largest weight among those that mattered."""
+    amount = out.weight[out.columns] / bench.unit[out.columns]
+    return np.sort(out.columns[np.argsort(-amount, kind="stable")[:MOST_COLUMNS]])
+
+
+def part_of(bench: Bench, target: Indices, limited: Indices) -> Bench:
+    """Keep some rows; units and heaviest weights stay those of all rows."""
+    return Bench(
+        evidence=bench.evidence.part(target, limited),
+        mixture=(bench.mixture[0][target], bench.mixture[1][target]),
+        effect=bench.effect,
+        unit=bench.unit,
+        heaviest=bench.heaviest,
+    )
 
 
 def _rows(bench: Bench, path: Path, lines: tuple[Array, Array], tangent: Array) -> tuple[Array, Array]:
@@ -133,20 +238,19 @@ def _rows(bench: Bench, path: Path, lines: tuple[Array, Array], tangent: Array) 
     left, right = tangent_rows(evidence, tangent)
     rows = np.empty((count + right.size + len(path), bench.unit.size))
     rows[:count] = evidence.linear[:count] + lines[0][:, np.newaxis] * evidence.root[:count]
-    rows[:count] /= -(bench.effect + lines[1])[:, np.newaxis]
+    rows[:count] /= -bench.effect
     rows[count : count + right.size] = left / right[:, np.newaxis]
     for row, cut in enumerate(path, start=count + right.size):
         sign = -1.0 if cut.at_least else 1.0
         rows[row] = sign * (evidence.linear[cut.row] - cut.ratio * evidence.root[cut.row]) / bench.effect
     rows *= bench.unit
-    return rows, np.concatenate([np.zeros(count), np.ones(right.size), np.zeros(len(path))])
+    return rows, np.concatenate([-lines[1] / bench.effect, np.ones(right.size), np.zeros(len(path))])
 
 
 def _strengthened(
     bench: Bench,
     path: Path,
     rows: tuple[Array, Array],
-    lines: tuple[Array, Array],
     tangent: Array,
     dual: Array,
 ) -> tuple[float, Leaf]:
@@ -157,15 +261,16 @@ def _strengthened(
     held = full[count : count + limits].T @ dual[count : count + limits]
     excess = -(full.T @ dual)
     most = bench.heaviest / bench.unit
-    base = float(dual[count : count + limits].sum())
+    allowed = float(dual[count : count + limits].sum())
+    offset = float(dual[:count] @ rows[1][:count])
     parts = [
-        (1.0 + more) * base + float(np.sum(np.maximum(excess - more * held, 0.0) * most))
+        offset + (1.0 + more) * allowed + float(np.sum(np.maximum(excess - more * held, 0.0) * most))
         for more in STRENGTHENINGS
     ]
     best = int(np.argmin(parts))
     leaf = Leaf(
         path=path,
-        target=dual[:count] / (bench.effect + lines[1]),
+        target=dual[:count] / bench.effect,
         limit=(1.0 + STRENGTHENINGS[best])
         * dual[count : count + limits]
         / (bench.evidence.most + tangent * tangent),

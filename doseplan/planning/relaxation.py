@@ -2,7 +2,8 @@
 
 Let a and b be the channels of a sample per fraction, e = a + b^2 its effect.
 
-Target: "e >= E" for a mixture with low b <= a <= ratio... see `chord`. Limits: see `tangent_rows`.
+The target's "e >= E" is not convex; for a range of mixtures a / b it follows the chord of an arc (`chord`).
+A limit "e <= M" is convex; it follows a tangent (`tangent_rows`).
 """
 
 from dataclasses import dataclass
@@ -120,3 +121,9 @@ def heaviest(evidence: Evidence) -> Array:
     below = linear + np.sqrt(linear * linear + 4.0 * root * root * most)
     with np.errstate(divide="ignore"):
         return np.asarray((2.0 * most / below).min(axis=0))
+
+
+def row_effects(evidence: Evidence, weight: Array) -> Array:
+    """Compute the effect per fraction of every row for given weights [1e6 ions]."""
+    root = evidence.root @ weight
+    return np.asarray(evidence.linear @ weight + root * root)
