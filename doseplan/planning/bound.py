@@ -26,11 +26,14 @@ Indices = NDArray[np.int64]
 SECONDS = 45.0
 """Time that the search may take after its rows are there."""
 
-STEPS = 5
-"""Most steps of the plan that is sought, and most looks at the samples of the relaxation."""
+PLAN_STEPS = 2
+"""Steps of the plan that is sought."""
 
-FREE_STEPS = 1
-"""First steps, in which no samples join."""
+LOOKS = 3
+"""Most looks at the samples that the first relaxation misses."""
+
+ABOVE = 2e-3
+"""[1] the search tries to refute what lies this far above the plan that was found."""
 
 FIRST_ROWS = 300
 """Rows of the target, and with a limit, to begin with."""
@@ -41,7 +44,7 @@ NEAR_MM, FAR_MM = 2.0, 7.0
 JOINING = 100
 """Samples that join at a time, of the target and of those with a limit."""
 
-TIGHTEST, EVERY = 80, 6
+TIGHTEST, EVERY = 60, 8
 """Rows of the first program: so many of the tightest, and every so many-th."""
 
 Active = tuple[NDArray[np.int64], NDArray[np.int64]]
@@ -123,9 +126,13 @@ def _prove(pool: Pool, weight: Array, started: float, seconds: float, progress: 
     progress("proof: the plan's tightest samples", 0.0)
     look, chosen = _first_rows(pool, weight)
     start = _within_limits(pool, weight)
-    chosen, weight, columns, active = _improved(pool, look, chosen, weight, progress)
+    weight, columns, active = _improved(chosen, weight, progress)
+    level = dose_of_effect(chosen.evidence, _level(chosen.evidence, weight))
     witness, witness_gye = max(start, _within_limits(pool, weight), key=lambda plan: plan[1])
-    bench, chosen, root = _root(pool, look, chosen, weight, columns, active, witness_gye)
+    progress("proof: the first relaxation", 0.0)
+    bench, chosen, root = _root(
+        pool, look, chosen, weight, columns, active, max(level * (1.0 + ABOVE), witness_gye)
+    )
     history: list[tuple[float, float]] = []
     begun = time.monotonic()
 
@@ -178,36 +185,36 @@ def _cells(pool: Pool, among: Indices, badness: Array, cell_mm: float, count: in
     return worst_of_cells(pool.points, among, badness[among], cell_mm=cell_mm, count=count)
 
 
-def _improved(
-    pool: Pool, look: Indices, chosen: Chosen, weight: Array, progress: Progress
-) -> tuple[Chosen, Array, Indices, Active]:
+def _improved(chosen: Chosen, weight: Array, progress: Progress) -> tuple[Array, Indices, Active]:
     """Raise the least effect of the target rows by programs that are stricter than the problem.
 
-    The target's parabola is replaced by its tangent at the last plan, so that steps lead from plan to plan;
-    samples that a step misses join.
+    The target's parabola is replaced by its tangent at the last plan, so that steps lead from plan to plan.
+
+    Returns
+    -------
+    weight, columns, active
+        The plan, the spots that mattered, and the rows that did.
     """
-    columns = np.sort(np.argsort(-weight / unit_weights(chosen.evidence))[:FIRST_COLUMNS])
-    active = _tightest(chosen.evidence, weight)
-    for number in range(STEPS):
-        evidence = chosen.evidence
+    evidence = chosen.evidence
+    columns = np.sort(np.argsort(-weight / unit_weights(evidence))[:FIRST_COLUMNS])
+    active = _tightest(evidence, weight)
+    for number in range(PLAN_STEPS):
         root = evidence.root @ weight
         at, tangent = root[: evidence.targets], root[evidence.targets :]
-        bench = make_bench(evidence, evidence.effect(pool.case.prescription.total_gy_rbe))
+        bench = make_bench(evidence, float(np.median(evidence.most)))
         lines = (2.0 * at, at * at)
         out, active = with_rows(bench, lines, tangent, active, columns, tolerance=TOLERANCE)
         weight, columns = out.weight, out.columns
-        effect = row_effects(evidence, weight)
-        share = float((effect[evidence.targets :] / evidence.most).max())
-        level = float(effect[: evidence.targets].min()) / max(1.0, share)
-        progress(f"proof: a plan near {dose_of_effect(evidence, level):.1f} GyE", number / STEPS)
-        if number >= FREE_STEPS:
-            found = _effect(pool.channels(weight, look))
-            grown = _with_missed(pool, look, chosen, found / level, found)
-            if grown is None:
-                break
-            active = _renumbered(active, chosen, grown)
-            chosen = grown
-    return chosen, weight, columns, active
+        level = dose_of_effect(evidence, _level(evidence, weight))
+        progress(f"proof: a plan near {level:.1f} GyE", number / PLAN_STEPS)
+    return weight, columns, active
+
+
+def _level(evidence: Evidence, weight: Array) -> float:
+    """Least effect of the target rows, for a plan that is near its limits, less what it is above them."""
+    effect = row_effects(evidence, weight)
+    share = float((effect[evidence.targets :] / evidence.most).max())
+    return float(effect[: evidence.targets].min()) / max(1.0, share)
 
 
 def _tightest(evidence: Evidence, weight: Array) -> Active:
@@ -239,7 +246,7 @@ def _root(
     level_gye: float,
 ) -> tuple[Bench, Chosen, Outcome]:
     """Solve the relaxation without splits; rows that it misses join, rows that it does not need leave."""
-    for _ in range(STEPS):
+    for _ in range(LOOKS):
         evidence = chosen.evidence
         bench = make_bench(evidence, evidence.effect(level_gye))
         tangent = evidence.root[evidence.targets :] @ weight
@@ -257,16 +264,16 @@ def _root(
     target, limit = out.leaf.target, out.leaf.limit
     # some everywhere, for they bound the weights of single spots
     spread = _cells(pool, chosen.limited, np.zeros(pool.points.shape[0]), 2.0 * FAR_MM, chosen.limited.size)
-    kept = np.union1d(np.flatnonzero(limit > USED * limit.sum()), np.flatnonzero(np.isin(chosen.limited, spread)))
+    kept = np.union1d(
+        np.flatnonzero(limit > USED * limit.sum()), np.flatnonzero(np.isin(chosen.limited, spread))
+    )
     chosen = reduced(chosen, np.flatnonzero(target > USED * target.sum()), kept)
     bench = make_bench(chosen.evidence, bench.effect)
     tangent = chosen.evidence.root[chosen.evidence.targets :] @ weight
     return bench, chosen, relaxed(bench, (), tangent, columns, tolerance=TOLERANCE)
 
 
-def _with_missed(
-    pool: Pool, look: Indices, chosen: Chosen, reached: Array, effect: Array
-) -> Chosen | None:
+def _with_missed(pool: Pool, look: Indices, chosen: Chosen, reached: Array, effect: Array) -> Chosen | None:
     """Add samples below the level or above their limit, the worst of each cell; None if there is none."""
     cold = pool.is_target[look] & (reached < 1.0 - MISSED)
     share = effect / _most(pool)[look]

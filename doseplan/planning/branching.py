@@ -62,7 +62,9 @@ def search(
             else:
                 heapq.heappush(waiting, (max(parent_part, -child.part), programs, child))
     worst = -waiting[0][0] if waiting else 1.0
-    return Found(leaves=(*done, *(each[2].leaf for each in waiting)), part=worst, programs=programs, weight=weight)
+    return Found(
+        leaves=(*done, *(each[2].leaf for each in waiting)), part=worst, programs=programs, weight=weight
+    )
 
 
 def _split(bench: Bench, outcome: Outcome) -> tuple[Cut, Cut] | None:
@@ -82,4 +84,3 @@ def _split(bench: Bench, outcome: Outcome) -> tuple[Cut, Cut] | None:
     place = float(np.clip(at[row], low[row] + MARGIN * width, high[row] - MARGIN * width))
     cut = bench.effect / place - place
     return Cut(row=row, ratio=cut, at_least=True), Cut(row=row, ratio=cut, at_least=False)
-

@@ -77,7 +77,9 @@ def all_mixtures(paths: Sequence[Path]) -> bool:
     return all(all_mixtures(side) for side in sides)
 
 
-def _leaf_sum(leaf: Leaf, evidence: Evidence, known: tuple[float, Array, Array, tuple[Array, Array]]) -> float:
+def _leaf_sum(
+    leaf: Leaf, evidence: Evidence, known: tuple[float, Array, Array, tuple[Array, Array]]
+) -> float:
     """Add up step 5 for one leaf, from above."""
     effect, most, heaviest, rays = known
     shapes = (leaf.target.size, leaf.limit.size, leaf.tangent.size, leaf.cut.size)

@@ -96,7 +96,11 @@ def _start(matrix: Array, limit: Array, gain: Array) -> Point:
 
 
 def _step(
-    matrix: Array, factor: tuple[Array, bool], point: Point, misses: tuple[Array, Array], aims: tuple[Array, Array]
+    matrix: Array,
+    factor: tuple[Array, bool],
+    point: Point,
+    misses: tuple[Array, Array],
+    aims: tuple[Array, Array],
 ) -> Point:
     """Solve Newton's equations for products of slacks that reach `aims`."""
     x, slack, dual, price = point

@@ -16,6 +16,7 @@ from doseplan.planning.limits import AIM_BELOW_GYE, upper_limits
 Array = NDArray[np.float64]
 Indices = NDArray[np.int64]
 
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pool:
     """Samples of the target and samples with a limit.
@@ -71,9 +72,7 @@ class Chosen:
     evidence: Evidence
 
 
-def make_pool(
-    case: Case, samples: xr.Dataset, wepl: Array, spots: xr.Dataset, library: xr.Dataset
-) -> Pool:
+def make_pool(case: Case, samples: xr.Dataset, wepl: Array, spots: xr.Dataset, library: xr.Dataset) -> Pool:
     """Take all samples of a case that belong to the target or have a limit.
 
     Parameters

@@ -87,7 +87,9 @@ def proven():
 def test_bounds_and_plans_bracket_the_optimum_of_a_general_solver(scale):
     gaps = []
     for seed in range(100):
-        evidence = make_evidence(seed, spots=3 + seed % 8, targets=1 + seed % 5, limits=2 + seed % 6, scale=scale)
+        evidence = make_evidence(
+            seed, spots=3 + seed % 8, targets=1 + seed % 5, limits=2 + seed % 6, scale=scale
+        )
         proof = prove_rows(evidence, programs=60)
         assert holds(proof, evidence), seed
         best = gye(evidence, best_effect(evidence, seed, starts=4))
@@ -167,7 +169,9 @@ def _corrupted(proof):
         "wrong length": with_leaf(replace(leaf, limit=leaf.limit[:-1])),
         "cut without multiplier": with_leaf(replace(leaf, cut=leaf.cut[:-1])),
         "other ratio": with_leaf(replace(leaf, path=(replace(cut, ratio=1.1 * cut.ratio), *leaf.path[1:]))),
-        "other side": with_leaf(replace(leaf, path=(replace(cut, at_least=not cut.at_least), *leaf.path[1:]))),
+        "other side": with_leaf(
+            replace(leaf, path=(replace(cut, at_least=not cut.at_least), *leaf.path[1:]))
+        ),
         "row of a limit": with_leaf(replace(leaf, path=(replace(cut, row=-1), *leaf.path[1:]))),
         "lower level": replace(proof, level_gye=0.98 * proof.level_gye),
         "level not a number": replace(proof, level_gye=float("nan")),
