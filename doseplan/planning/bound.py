@@ -29,16 +29,19 @@ SECONDS = 45.0
 PLAN_STEPS = 2
 """Steps of the plan that is sought."""
 
-LOOKS = 3
+LOOKS = 2
 """Most looks at the samples that the first relaxation misses."""
+
+ROUGH = 1e-3
+"""[1] tolerance of programs that choose rows."""
 
 ABOVE = 2e-3
 """[1] the search tries to refute what lies this far above the plan that was found."""
 
-FIRST_ROWS = 300
+FIRST_ROWS = 200
 """Rows of the target, and with a limit, to begin with."""
 
-NEAR_MM, FAR_MM = 2.0, 7.0
+NEAR_MM, FAR_MM = 2.0, 9.0
 """[mm] cells of which one sample each is taken: of the tightest, and everywhere."""
 
 JOINING = 100
@@ -53,7 +56,7 @@ Active = tuple[NDArray[np.int64], NDArray[np.int64]]
 FIRST_COLUMNS = 1200
 """Spots in the first program."""
 
-MISSED = 1e-3
+MISSED = 3e-3
 """[1] of level or limit: samples that are off by more join."""
 
 USED = 1e-4
@@ -203,7 +206,7 @@ def _improved(chosen: Chosen, weight: Array, progress: Progress) -> tuple[Array,
         at, tangent = root[: evidence.targets], root[evidence.targets :]
         bench = make_bench(evidence, float(np.median(evidence.most)))
         lines = (2.0 * at, at * at)
-        out, active = with_rows(bench, lines, tangent, active, columns, tolerance=TOLERANCE)
+        out, active = with_rows(bench, lines, tangent, active, columns, tolerance=ROUGH)
         weight, columns = out.weight, out.columns
         level = dose_of_effect(evidence, _level(evidence, weight))
         progress(f"proof: a plan near {level:.1f} GyE", number / PLAN_STEPS)
@@ -251,7 +254,7 @@ def _root(
         bench = make_bench(evidence, evidence.effect(level_gye))
         tangent = evidence.root[evidence.targets :] @ weight
         lines = chord(bench.mixture, bench.effect)
-        out, active = with_rows(bench, lines, tangent, active, columns, tolerance=TOLERANCE)
+        out, active = with_rows(bench, lines, tangent, active, columns, tolerance=ROUGH)
         weight, columns = out.weight, out.columns
         linear, root = pool.channels(weight, look)
         slope, offset = np.median(lines[0]), np.median(lines[1])

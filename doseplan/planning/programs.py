@@ -21,16 +21,16 @@ JOINING = 300
 ROW_ROUNDS = 12
 """Times that missed rows join."""
 
-ROUGH_ROUNDS = 2
+ROUGH_ROUNDS = 3
 """First of them, in which programs are solved roughly."""
 
 MOST_COLUMNS = 1600
 """Spots that go on from program to program."""
 
-ROWS_JOINING = 80
+ROWS_JOINING = 100
 """Rows that join at a time, of the target and of those with a limit."""
 
-MISSED = 1e-3
+MISSED = 3e-3
 """[1] of level or limit: rows that are off by more join."""
 
 STRENGTHENINGS = np.concatenate([[0.0], np.geomspace(1e-7, 1e-1, 25)])
@@ -178,7 +178,7 @@ def with_rows(
     count = bench.evidence.targets
     for number in range(ROW_ROUNDS):
         target, limited = active
-        rough = 10.0 * tolerance if number < ROUGH_ROUNDS else tolerance
+        rough = 5.0 * tolerance if number < ROUGH_ROUNDS else tolerance
         small = part_of(bench, target, limited)
         few = (lines[0][target], lines[1][target])
         out = largest_part(small, (), few, tangent[limited], columns, tolerance=rough)
