@@ -17,7 +17,7 @@ from doseplan.planning.evidence import Evidence
 from doseplan.planning.limits import AIM_BELOW_GYE
 from doseplan.planning.pool import Chosen, Pool, choose, make_pool, reduced, worst_of_cells
 from doseplan.planning.programs import Bench, Outcome, make_bench, relaxed, unit_weights, with_rows
-from doseplan.planning.proof import checked, dose_of_effect
+from doseplan.planning.proof import checked, dose_of_effect, renewed
 from doseplan.planning.relaxation import Proof, chord, row_effects
 
 Array = NDArray[np.float64]
@@ -26,8 +26,8 @@ Indices = NDArray[np.int64]
 SECONDS = 45.0
 """Time that the search may take after its rows are there."""
 
-PLAN_STEPS = 2
-"""Steps of the plan that is sought."""
+PLAN_STEPS, FREE_STEPS = 6, 2
+"""Steps of the plan that is sought, and how many come before samples join."""
 
 LOOKS = 2
 """Most looks at the samples that the first relaxation misses."""
@@ -129,7 +129,7 @@ def _prove(pool: Pool, weight: Array, started: float, seconds: float, progress: 
     progress("proof: the plan's tightest samples", 0.0)
     look, chosen = _first_rows(pool, weight)
     start = _within_limits(pool, weight)
-    weight, columns, active = _improved(chosen, weight, progress)
+    chosen, weight, columns, active = _improved(pool, look, chosen, weight, progress)
     level = dose_of_effect(chosen.evidence, _level(chosen.evidence, weight))
     witness, witness_gye = max(start, _within_limits(pool, weight), key=lambda plan: plan[1])
     progress("proof: the first relaxation", 0.0)
@@ -147,7 +147,8 @@ def _prove(pool: Pool, weight: Array, started: float, seconds: float, progress: 
         return now - begun < seconds
 
     found = search(bench, root, more=more)
-    proof = checked(found.leaves, chosen.evidence, witness_gye)
+    leaves = renewed(bench, found)
+    proof = checked(leaves, chosen.evidence, witness_gye)
     return Bound(
         proof=proof,
         target=pool.number[chosen.target],
@@ -188,29 +189,38 @@ def _cells(pool: Pool, among: Indices, badness: Array, cell_mm: float, count: in
     return worst_of_cells(pool.points, among, badness[among], cell_mm=cell_mm, count=count)
 
 
-def _improved(chosen: Chosen, weight: Array, progress: Progress) -> tuple[Array, Indices, Active]:
+def _improved(
+    pool: Pool, look: Indices, chosen: Chosen, weight: Array, progress: Progress
+) -> tuple[Chosen, Array, Indices, Active]:
     """Raise the least effect of the target rows by programs that are stricter than the problem.
 
-    The target's parabola is replaced by its tangent at the last plan, so that steps lead from plan to plan.
+    The target's parabola is replaced by its tangent at the last plan, so that steps lead from plan to plan;
+    after the first ones, samples that a plan misses join.
 
     Returns
     -------
-    weight, columns, active
-        The plan, the spots that mattered, and the rows that did.
+    chosen, weight, columns, active
+        All rows, the plan, the spots that mattered, and the rows that did.
     """
-    evidence = chosen.evidence
-    columns = np.sort(np.argsort(-weight / unit_weights(evidence))[:FIRST_COLUMNS])
-    active = _tightest(evidence, weight)
+    columns = np.sort(np.argsort(-weight / unit_weights(chosen.evidence))[:FIRST_COLUMNS])
+    active = _tightest(chosen.evidence, weight)
     for number in range(PLAN_STEPS):
+        evidence = chosen.evidence
         root = evidence.root @ weight
         at, tangent = root[: evidence.targets], root[evidence.targets :]
         bench = make_bench(evidence, float(np.median(evidence.most)))
         lines = (2.0 * at, at * at)
         out, active = with_rows(bench, lines, tangent, active, columns, tolerance=ROUGH)
         weight, columns = out.weight, out.columns
-        level = dose_of_effect(evidence, _level(evidence, weight))
-        progress(f"proof: a plan near {level:.1f} GyE", number / PLAN_STEPS)
-    return weight, columns, active
+        level = _level(evidence, weight)
+        progress(f"proof: a plan near {dose_of_effect(evidence, level):.1f} GyE", number / PLAN_STEPS)
+        if FREE_STEPS <= number + 1 < PLAN_STEPS:
+            found = _effect(pool.channels(weight, look))
+            grown = _with_missed(pool, look, chosen, found / level, found)
+            if grown is not None:
+                active = _renumbered(active, chosen, grown)
+                chosen = grown
+    return chosen, weight, columns, active
 
 
 def _level(evidence: Evidence, weight: Array) -> float:

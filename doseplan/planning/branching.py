@@ -2,7 +2,7 @@
 
 import heapq
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,7 +26,7 @@ class Found:
     leaves: tuple[Leaf, ...]
     part: float
     programs: int
-    weight: Array
+    columns: NDArray[np.int64]
 
 
 def search(
@@ -42,10 +42,9 @@ def search(
     done: list[Leaf] = []
     waiting = [(-root.part, 0, root)]
     programs = 1
-    weight = root.weight
+    columns = root.columns
     while waiting and more(programs, -waiting[0][0]):
         parent_part, _, outcome = heapq.heappop(waiting)
-        weight = outcome.weight
         cuts = _split(bench, outcome)
         if cuts is None:
             done.append(outcome.leaf)
@@ -57,14 +56,24 @@ def search(
             child = relaxed(bench, path, tangent, columns, tolerance=tolerance)
             columns = child.columns
             programs += 1
+            if child.part > -parent_part:
+                child = _inherited(child, outcome)
             if child.part < 1.0:
                 done.append(child.leaf)
             else:
-                heapq.heappush(waiting, (max(parent_part, -child.part), programs, child))
+                heapq.heappush(waiting, (-child.part, programs, child))
     worst = -waiting[0][0] if waiting else 1.0
     return Found(
-        leaves=(*done, *(each[2].leaf for each in waiting)), part=worst, programs=programs, weight=weight
+        leaves=(*done, *(each[2].leaf for each in waiting)), part=worst, programs=programs, columns=columns
     )
+
+
+def _inherited(child: Outcome, parent: Outcome) -> Outcome:
+    """Give a child, whose program went wrong, its parent's multipliers: what refutes a whole refutes a half."""
+    leaf = replace(
+        parent.leaf, path=child.leaf.path, cut=np.append(parent.leaf.cut, np.zeros(1, dtype=np.float64))
+    )
+    return replace(child, part=parent.part, leaf=leaf)
 
 
 def _split(bench: Bench, outcome: Outcome) -> tuple[Cut, Cut] | None:

@@ -7,10 +7,10 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from doseplan.biology.models import rbe_model
-from doseplan.planning.branching import TOLERANCE, search
+from doseplan.planning.branching import TOLERANCE, Found, search
 from doseplan.planning.checker import holds, margin
 from doseplan.planning.evidence import Evidence
-from doseplan.planning.programs import Outcome, largest_part, make_bench, relaxed
+from doseplan.planning.programs import Bench, Outcome, largest_part, make_bench, relaxed
 from doseplan.planning.relaxation import Leaf, Proof, row_effects
 
 Array = NDArray[np.float64]
@@ -20,6 +20,9 @@ STEP_GYE = 1e-3
 
 STEPS = 5
 """Programs for the first guess of the level, and again for a plan near it."""
+
+NEAR = 3e-4
+"""[1] the level for which leaves are solved anew lies this far above the bound that the search saw."""
 
 ABOVE = 1e-3
 """[1] the search tries to refute what lies this far above the best plan that is known."""
@@ -54,7 +57,24 @@ def prove_rows(evidence: Evidence, *, programs: int) -> Proof:
         tangent = _limited_root(evidence, outcome.weight)
         root = relaxed(bench, (), tangent, columns, tolerance=TOLERANCE)
         found = search(bench, root, more=lambda solved, part: solved < programs)
-        return checked(found.leaves, evidence, dose_of_effect(evidence, best))
+        leaves = renewed(bench, found)
+        return checked(leaves, evidence, dose_of_effect(evidence, best))
+
+
+def renewed(bench: Bench, found: Found) -> tuple[Leaf, ...]:
+    """Solve anew what refutes the level of the search, but not the one that is now within reach.
+
+    Chords turn with the level, and multipliers are right for the chords that they were found with.
+    """
+    evidence = bench.evidence
+    level = (1.0 + NEAR) * dose_of_effect(evidence, max(found.part, 1.0) * bench.effect)
+    later = make_bench(evidence, evidence.effect(level))
+    leaves = []
+    for leaf in found.leaves:
+        if margin(Proof(level_gye=level, leaves=(leaf,)), evidence) >= 0.0:
+            leaf = relaxed(later, leaf.path, leaf.tangent, found.columns, tolerance=TOLERANCE).leaf
+        leaves.append(leaf)
+    return tuple(leaves)
 
 
 def checked(leaves: tuple[Leaf, ...], evidence: Evidence, start_gye: float) -> Proof:
