@@ -26,8 +26,8 @@ Indices = NDArray[np.int64]
 SECONDS = 45.0
 """Time that the search may take after its rows are there."""
 
-PLAN_STEPS, FREE_STEPS = 6, 2
-"""Steps of the plan that is sought, and how many come before samples join."""
+PLAN_STEPS = 2
+"""Steps of the plan that is sought."""
 
 LOOKS = 2
 """Most looks at the samples that the first relaxation misses."""
@@ -129,7 +129,7 @@ def _prove(pool: Pool, weight: Array, started: float, seconds: float, progress: 
     progress("proof: the plan's tightest samples", 0.0)
     look, chosen = _first_rows(pool, weight)
     start = _within_limits(pool, weight)
-    chosen, weight, columns, active = _improved(pool, look, chosen, weight, progress)
+    weight, columns, active = _improved(chosen, weight, progress)
     level = dose_of_effect(chosen.evidence, _level(chosen.evidence, weight))
     witness, witness_gye = max(start, _within_limits(pool, weight), key=lambda plan: plan[1])
     progress("proof: the first relaxation", 0.0)
@@ -189,18 +189,15 @@ def _cells(pool: Pool, among: Indices, badness: Array, cell_mm: float, count: in
     return worst_of_cells(pool.points, among, badness[among], cell_mm=cell_mm, count=count)
 
 
-def _improved(
-    pool: Pool, look: Indices, chosen: Chosen, weight: Array, progress: Progress
-) -> tuple[Chosen, Array, Indices, Active]:
+def _improved(chosen: Chosen, weight: Array, progress: Progress) -> tuple[Array, Indices, Active]:
     """Raise the least effect of the target rows by programs that are stricter than the problem.
 
-    The target's parabola is replaced by its tangent at the last plan, so that steps lead from plan to plan;
-    after the first ones, samples that a plan misses join.
+    The target's parabola is replaced by its tangent at the last plan, so that steps lead from plan to plan.
 
     Returns
     -------
-    chosen, weight, columns, active
-        All rows, the plan, the spots that mattered, and the rows that did.
+    weight, columns, active
+        The plan, the spots that mattered, and the rows that did.
     """
     columns = np.sort(np.argsort(-weight / unit_weights(chosen.evidence))[:FIRST_COLUMNS])
     active = _tightest(chosen.evidence, weight)
@@ -214,13 +211,7 @@ def _improved(
         weight, columns = out.weight, out.columns
         level = _level(evidence, weight)
         progress(f"proof: a plan near {dose_of_effect(evidence, level):.1f} GyE", number / PLAN_STEPS)
-        if FREE_STEPS <= number + 1 < PLAN_STEPS:
-            found = _effect(pool.channels(weight, look))
-            grown = _with_missed(pool, look, chosen, found / level, found)
-            if grown is not None:
-                active = _renumbered(active, chosen, grown)
-                chosen = grown
-    return chosen, weight, columns, active
+    return weight, columns, active
 
 
 def _level(evidence: Evidence, weight: Array) -> float:

@@ -69,7 +69,7 @@ def search(
 
 
 def _inherited(child: Outcome, parent: Outcome) -> Outcome:
-    """Give a child, whose program went wrong, its parent's multipliers: what refutes a whole refutes a half."""
+    """Give a child, whose program went wrong, its parent's multipliers, which hold for it too."""
     leaf = replace(
         parent.leaf, path=child.leaf.path, cut=np.append(parent.leaf.cut, np.zeros(1, dtype=np.float64))
     )
