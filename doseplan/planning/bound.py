@@ -11,7 +11,7 @@ from threadpoolctl import threadpool_limits
 from doseplan.biology.models import largest_factor, rbe_model
 from doseplan.case.spec import Case
 from doseplan.dose import water_equivalent_depth
-from doseplan.messages import Progress, silent
+from doseplan.messages import InputError, Progress, silent
 from doseplan.planning.branching import TOLERANCE, search
 from doseplan.planning.evidence import Evidence
 from doseplan.planning.limits import AIM_BELOW_GYE
@@ -117,10 +117,17 @@ def prove(
     -------
     Bound
         Checked; of the samples, the spots and the dose model of the case, and of its limits at samples.
+
+    Raises
+    ------
+    InputError
+        The case states no limit, so that there is no maximum.
     """
     started = time.monotonic()
     wepl = water_equivalent_depth(phantom, planned, samples["sample_position"].values)
     pool = make_pool(case, samples, wepl, planned, library)
+    if not np.isfinite(pool.most_gye).any():
+        raise InputError("proof: expected a case with a maximum on cord or target, got none")
     with threadpool_limits(1, user_api="blas"):
         return _prove(pool, planned["weight"].values, started, seconds, progress)
 

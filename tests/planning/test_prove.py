@@ -67,3 +67,10 @@ def test_stored_proofs_that_were_changed_are_rejected(touching):
         checked(touching, limited_samples=[-1])
     with pytest.raises(InputError, match="expected samples, level and leaves"):
         checked(touching, level_gye=None)
+
+
+def test_without_a_limit_there_is_no_maximum(box_of):
+    box = box_of(gap_mm=0.0, limits=())
+    spots = box.spots.assign(weight=("spot", np.ones(box.spots.sizes["spot"])))
+    with pytest.raises(InputError, match="proof: expected a case with a maximum"):
+        prove(box.case, box.phantom, box.samples, spots, box.library)
