@@ -154,8 +154,7 @@ def _prove(pool: Pool, weight: Array, started: float, seconds: float, progress: 
         return now - begun < seconds
 
     found = search(bench, root, more=more)
-    leaves = renewed(bench, found)
-    proof = checked(leaves, chosen.evidence, witness_gye)
+    proof = checked(*renewed(bench, found), chosen.evidence)
     return Bound(
         proof=proof,
         target=pool.number[chosen.target],

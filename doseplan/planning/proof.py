@@ -57,14 +57,18 @@ def prove_rows(evidence: Evidence, *, programs: int) -> Proof:
         tangent = _limited_root(evidence, outcome.weight)
         root = relaxed(bench, (), tangent, columns, tolerance=TOLERANCE)
         found = search(bench, root, more=lambda solved, part: solved < programs)
-        leaves = renewed(bench, found)
-        return checked(leaves, evidence, dose_of_effect(evidence, best))
+        return checked(*renewed(bench, found), evidence)
 
 
-def renewed(bench: Bench, found: Found) -> tuple[Leaf, ...]:
+def renewed(bench: Bench, found: Found) -> tuple[tuple[Leaf, ...], float]:
     """Solve anew what refutes the level of the search, but not the one that is now within reach.
 
     Chords turn with the level, and multipliers are right for the chords that they were found with.
+
+    Returns
+    -------
+    leaves, level
+        The level [Gy(RBE)] that they are to refute.
     """
     evidence = bench.evidence
     level = (1.0 + NEAR) * dose_of_effect(evidence, max(found.part, 1.0) * bench.effect)
@@ -74,12 +78,11 @@ def renewed(bench: Bench, found: Found) -> tuple[Leaf, ...]:
         if margin(Proof(level_gye=level, leaves=(leaf,)), evidence) >= 0.0:
             leaf = relaxed(later, leaf.path, leaf.tangent, found.columns, tolerance=TOLERANCE).leaf
         leaves.append(leaf)
-    return tuple(leaves)
+    return tuple(leaves), level
 
 
-def checked(leaves: tuple[Leaf, ...], evidence: Evidence, start_gye: float) -> Proof:
-    """Find the least level, in steps from a start, that every leaf refutes."""
-    level = start_gye
+def checked(leaves: tuple[Leaf, ...], level: float, evidence: Evidence) -> Proof:
+    """Raise the level [Gy(RBE)] until every leaf refutes it."""
     for leaf in leaves:
         level = _raised(leaf, evidence, level)
     proof = Proof(level_gye=level, leaves=leaves)
@@ -120,7 +123,7 @@ def _limited_root(evidence: Evidence, weight: Array) -> Array:
 
 
 def _raised(leaf: Leaf, evidence: Evidence, level: float) -> float:
-    """Raise a level until the leaf refutes it: by steps that double, then by bisection."""
+    """Raise a level until the leaf refutes it: by growing steps, then by bisection."""
 
     def refuted(gye: float) -> bool:
         return margin(Proof(level_gye=gye, leaves=(leaf,)), evidence) < 0.0
@@ -129,9 +132,10 @@ def _raised(leaf: Leaf, evidence: Evidence, level: float) -> float:
 
 
 def _first(holds_at: Callable[[float], bool], low: float) -> float:
-    step = 16.0 * STEP_GYE
+    # a leaf refutes a range of levels, for its chords turn: small steps, so as not to pass over it
+    step = 4.0 * STEP_GYE
     while not holds_at(low + step):
-        low, step = low + step, 2.0 * step
+        low, step = low + step, 1.3 * step
         if step > 1e6:
             raise AssertionError("multipliers that refute no level")
     high = low + step
