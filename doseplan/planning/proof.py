@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from doseplan.biology.models import rbe_model
+from doseplan.messages import InputError
 from doseplan.planning.branching import TOLERANCE, Found, search
 from doseplan.planning.checker import holds, margin
 from doseplan.planning.evidence import Evidence
@@ -20,6 +21,11 @@ STEP_GYE = 1e-3
 
 STEPS = 5
 """Programs for the first guess of the level, and again for a plan near it."""
+
+PASSES = 5
+"""Times that all leaves are gone through for a level that each of them refutes."""
+
+NOTHING = "proof: expected multipliers that refute a level, got none; a longer search may find them"
 
 NEAR = 3e-4
 """[1] the level for which leaves are solved anew lies this far above the bound that the search saw."""
@@ -82,13 +88,21 @@ def renewed(bench: Bench, found: Found) -> tuple[tuple[Leaf, ...], float]:
 
 
 def checked(leaves: tuple[Leaf, ...], level: float, evidence: Evidence) -> Proof:
-    """Raise the level [Gy(RBE)] until every leaf refutes it."""
-    for leaf in leaves:
-        level = _raised(leaf, evidence, level)
-    proof = Proof(level_gye=level, leaves=leaves)
-    if not holds(proof, evidence):
-        raise AssertionError("a proof is only handed out after its check")
-    return proof
+    """Raise the level [Gy(RBE)] until every leaf refutes it.
+
+    Raises
+    ------
+    InputError
+        The multipliers refute no level; more time for the search may help.
+    """
+    for _ in range(PASSES):
+        for leaf in leaves:
+            level = _raised(leaf, evidence, level)
+        proof = Proof(level_gye=level, leaves=leaves)
+        # a leaf that was raised for may undo one before it: chords turn with the level
+        if holds(proof, evidence):
+            return proof
+    raise InputError(NOTHING)
 
 
 def dose_of_effect(evidence: Evidence, effect: float) -> float:
@@ -137,7 +151,7 @@ def _first(holds_at: Callable[[float], bool], low: float) -> float:
     while not holds_at(low + step):
         low, step = low + step, 1.3 * step
         if step > 1e6:
-            raise AssertionError("multipliers that refute no level")
+            raise InputError(NOTHING)
     high = low + step
     while high - low > STEP_GYE:
         middle = 0.5 * (low + high)
