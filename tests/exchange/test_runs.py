@@ -139,9 +139,7 @@ def test_cut_off_file_is_named(tmp_path: Path, keep: int) -> None:
     write_run(make_tree(), tmp_path / "run")
     path = tmp_path / "run" / "none" / "samples.nc"
     path.write_bytes(path.read_bytes()[:keep])
-    with pytest.raises(
-        InputError, match=r"samples\.nc: expected a netCDF file of doseplan, got a damaged file"
-    ):
+    with pytest.raises(InputError, match=r"samples\.nc: expected a netCDF file of doseplan, got a damaged file"):
         read_run(tmp_path / "run")
 
 
