@@ -1,17 +1,20 @@
-"""Commands on cases and runs: run and check."""
+"""Commands on cases and runs: run, check and prove."""
 
 import json
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from doseplan.cli.montecarlo import HISTORIES, METHOD, add_monte_carlo
 from doseplan.cli.tell import Json, answer, app, prepare_kernels, progress, say
 from doseplan.messages import InputError, LimitError
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 
 @app.command(epilog="Example: doseplan run phantoms/cases/t11_t12_mpnst.toml --out runs/first")
@@ -89,6 +92,30 @@ def check(
         say(f"warning: the run is not finished: no {', '.join(missing)}; `doseplan run` goes on with it")
     answer(summary, as_json, lambda console: console.print(summary_table(summary)))
     _exit_on_limits(summary)
+
+
+@app.command(epilog="Example: doseplan prove runs/first --arm none")
+def prove(
+    run_folder: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")],
+    arm: Annotated[list[str] | None, typer.Option(help="Arm to prove; all if not named.")] = None,
+    seconds: Annotated[float, typer.Option(min=0.0, help="Time for the search in each arm [s].")] = 45.0,
+    as_json: Json = False,
+) -> None:
+    """Prove for each arm of a run that no plan gives the target's coldest part more, within the limits."""
+    prepare_kernels()
+    from doseplan.study.proof import prove_run
+
+    with progress() as report:
+        found = prove_run(run_folder, arms=arm, seconds=seconds, progress=report)
+
+    def show(console: "Console") -> None:
+        for name, each in found.items():
+            console.print(
+                f"{name}: target minimum: achieved {each['dmin_gye']:.2f} GyE, proven maximum "
+                f"{each['dmin_upper_gye']:.2f} GyE, gap {each['gap_percent']:.2f} % of the prescription"
+            )
+
+    answer({"arms": found}, as_json, show)
 
 
 def _check_dicom(folder: Path, case_file: Path | None, as_json: bool) -> None:

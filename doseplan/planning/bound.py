@@ -1,0 +1,327 @@
+"""The proven maximum: no plan for these spots gives the whole target more while all limits hold."""
+
+import time
+from dataclasses import dataclass
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
+
+from doseplan.biology.models import largest_factor, rbe_model
+from doseplan.case.spec import Case
+from doseplan.dose import water_equivalent_depth
+from doseplan.messages import InputError, Progress, silent
+from doseplan.planning.branching import TOLERANCE, search
+from doseplan.planning.evidence import Evidence
+from doseplan.planning.limits import AIM_BELOW_GYE
+from doseplan.planning.pool import Chosen, Pool, choose, make_pool, reduced, worst_of_cells
+from doseplan.planning.programs import Bench, Outcome, make_bench, relaxed, unit_weights, with_rows
+from doseplan.planning.proof import checked, dose_of_effect, renewed
+from doseplan.planning.relaxation import Proof, chord, row_effects
+
+Array = NDArray[np.float64]
+Indices = NDArray[np.int64]
+
+SECONDS = 45.0
+"""Time that the search may take after its rows are there."""
+
+PLAN_STEPS = 2
+"""Steps of the plan that is sought."""
+
+LOOKS = 2
+"""Most looks at the samples that the first relaxation misses."""
+
+ROUGH = 1e-3
+"""[1] tolerance of programs that choose rows."""
+
+ABOVE = 2e-3
+"""[1] the search tries to refute what lies this far above the plan that was found."""
+
+FIRST_ROWS = 200
+"""Rows of the target, and with a limit, to begin with."""
+
+NEAR_MM, FAR_MM = 2.0, 9.0
+"""[mm] cells of which one sample each is taken: of the tightest, and everywhere."""
+
+JOINING = 100
+"""Samples that join at a time, of the target and of those with a limit."""
+
+TIGHTEST, EVERY = 60, 8
+"""Rows of the first program: so many of the tightest, and every so many-th."""
+
+Active = tuple[NDArray[np.int64], NDArray[np.int64]]
+"""Target rows and limited rows that a program uses."""
+
+FIRST_COLUMNS = 1200
+"""Spots in the first program."""
+
+MISSED = 3e-3
+"""[1] of level or limit: samples that are off by more join."""
+
+USED = 1e-4
+"""[1] of the sum: rows with smaller multipliers are left out of the search."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bound:
+    """A proof with what it speaks of.
+
+    Attributes
+    ----------
+    proof
+        Its level is the bound.
+    target, limited : (row,)
+        Numbers, among all samples of the case, of the proof's rows.
+    witness_gye
+        Target minimum, over all samples, of a plan within the limits that was found on the way.
+    witness : (spot,) [1e6 ions]
+        Its weights.
+    history : (step, 2) [s, Gy(RBE)]
+        Time since the start, and bound that was within reach then (not yet checked).
+    """
+
+    proof: Proof
+    target: Indices
+    limited: Indices
+    witness_gye: float
+    witness: Array
+    history: Array
+
+    @property
+    def upper_gye(self) -> float:
+        """Target minimum that no plan reaches [Gy(RBE)]."""
+        return self.proof.level_gye
+
+
+def prove(
+    case: Case,
+    phantom: xr.Dataset,
+    samples: xr.Dataset,
+    planned: xr.Dataset,
+    library: xr.Dataset,
+    *,
+    seconds: float = SECONDS,
+    progress: Progress = silent,
+) -> Bound:
+    """Bound the target minimum of every plan that keeps the case's limits, from above.
+
+    Parameters
+    ----------
+    planned
+        Spots with the weights of a plan: where the search starts, no part of the proof.
+    seconds
+        For the search; the bound falls with time.
+
+    Returns
+    -------
+    Bound
+        Checked; of the samples, the spots and the dose model of the case, and of its limits at samples.
+
+    Raises
+    ------
+    InputError
+        The case states no limit, so that there is no maximum.
+    """
+    started = time.monotonic()
+    wepl = water_equivalent_depth(phantom, planned, samples["sample_position"].values)
+    pool = make_pool(case, samples, wepl, planned, library)
+    if not np.isfinite(pool.most_gye).any():
+        raise InputError("proof: expected a case with a maximum on cord or target, got none")
+    with threadpool_limits(1, user_api="blas"):
+        return _prove(pool, planned["weight"].values, started, seconds, progress)
+
+
+def _prove(pool: Pool, weight: Array, started: float, seconds: float, progress: Progress) -> Bound:
+    progress("proof: the plan's tightest samples", 0.0)
+    look, chosen = _first_rows(pool, weight)
+    start = _within_limits(pool, weight)
+    weight, columns, active = _improved(chosen, weight, progress)
+    level = dose_of_effect(chosen.evidence, _level(chosen.evidence, weight))
+    witness, witness_gye = max(start, _within_limits(pool, weight), key=lambda plan: plan[1])
+    progress("proof: the first relaxation", 0.0)
+    bench, chosen, root = _root(
+        pool, look, chosen, weight, columns, active, max(level * (1.0 + ABOVE), witness_gye)
+    )
+    history: list[tuple[float, float]] = []
+    begun = time.monotonic()
+
+    def more(programs: int, part: float) -> bool:
+        now = time.monotonic()
+        level = dose_of_effect(chosen.evidence, part * bench.effect)
+        history.append((now - started, level))
+        progress(f"proof: below {level:.2f} GyE", min(1.0, (now - begun) / seconds))
+        return now - begun < seconds
+
+    found = search(bench, root, more=more)
+    proof = checked(*renewed(bench, found), chosen.evidence)
+    return Bound(
+        proof=proof,
+        target=pool.number[chosen.target],
+        limited=pool.number[chosen.limited],
+        witness_gye=witness_gye,
+        witness=witness,
+        history=np.array(history),
+    )
+
+
+def _first_rows(pool: Pool, weight: Array) -> tuple[Indices, Chosen]:
+    """Choose the plan's coldest target samples, those nearest to a limit, and some everywhere.
+
+    Returns
+    -------
+    (look,)
+        Samples to look at later.
+    Chosen
+    """
+    effect = _effect(pool.channels(weight))
+    share = effect / _most(pool)
+    target, limited = np.flatnonzero(pool.is_target), np.flatnonzero(np.isfinite(pool.most_gye))
+    cord = limited[~pool.is_target[limited]]
+    hot = limited[pool.is_target[limited]]
+    cells = [
+        _cells(pool, target, -effect, NEAR_MM, FIRST_ROWS),
+        _cells(pool, target, -effect, FAR_MM, target.size),
+        _cells(pool, cord, share, NEAR_MM, FIRST_ROWS // 2),
+        _cells(pool, hot, share, NEAR_MM, FIRST_ROWS // 2),
+        _cells(pool, limited, share, FAR_MM, limited.size),
+    ]
+    near = [target[np.argsort(effect[target])[:3000]], limited[np.argsort(-share[limited])[:3000]]]
+    look = np.unique(np.concatenate([np.flatnonzero(pool.planned), *near]))
+    return look, choose(pool, np.unique(np.concatenate(cells[:2])), np.unique(np.concatenate(cells[2:])))
+
+
+def _cells(pool: Pool, among: Indices, badness: Array, cell_mm: float, count: int) -> Indices:
+    return worst_of_cells(pool.points, among, badness[among], cell_mm=cell_mm, count=count)
+
+
+def _improved(chosen: Chosen, weight: Array, progress: Progress) -> tuple[Array, Indices, Active]:
+    """Raise the least effect of the target rows by programs that are stricter than the problem.
+
+    The target's parabola is replaced by its tangent at the last plan, so that steps lead from plan to plan.
+
+    Returns
+    -------
+    weight, columns, active
+        The plan, the spots that mattered, and the rows that did.
+    """
+    columns = np.sort(np.argsort(-weight / unit_weights(chosen.evidence))[:FIRST_COLUMNS])
+    active = _tightest(chosen.evidence, weight)
+    for number in range(PLAN_STEPS):
+        evidence = chosen.evidence
+        root = evidence.root @ weight
+        at, tangent = root[: evidence.targets], root[evidence.targets :]
+        bench = make_bench(evidence, float(np.median(evidence.most)))
+        lines = (2.0 * at, at * at)
+        out, active = with_rows(bench, lines, tangent, active, columns, tolerance=ROUGH)
+        weight, columns = out.weight, out.columns
+        level = _level(evidence, weight)
+        progress(f"proof: a plan near {dose_of_effect(evidence, level):.1f} GyE", number / PLAN_STEPS)
+    return weight, columns, active
+
+
+def _level(evidence: Evidence, weight: Array) -> float:
+    """Least effect of the target rows, for a plan that is near its limits, less what it is above them."""
+    effect = row_effects(evidence, weight)
+    share = float((effect[evidence.targets :] / evidence.most).max())
+    return float(effect[: evidence.targets].min()) / max(1.0, share)
+
+
+def _tightest(evidence: Evidence, weight: Array) -> Active:
+    """Rows that a plan brings nearest to level and limit."""
+    effect = row_effects(evidence, weight)
+    share = effect[evidence.targets :] / evidence.most
+    cold, hot = np.argsort(effect[: evidence.targets]), np.argsort(-share)
+    return (
+        np.union1d(cold[:TIGHTEST], cold[::EVERY]),
+        np.union1d(hot[:TIGHTEST], hot[::EVERY]),
+    )
+
+
+def _renumbered(active: Active, before: Chosen, after: Chosen) -> Active:
+    """All rows that joined are active."""
+    return (
+        np.union1d(active[0], np.arange(before.target.size, after.target.size)),
+        np.union1d(active[1], np.arange(before.limited.size, after.limited.size)),
+    )
+
+
+def _root(
+    pool: Pool,
+    look: Indices,
+    chosen: Chosen,
+    weight: Array,
+    columns: Indices,
+    active: Active,
+    level_gye: float,
+) -> tuple[Bench, Chosen, Outcome]:
+    """Solve the relaxation without splits; rows that it misses join, rows that it does not need leave."""
+    for _ in range(LOOKS):
+        evidence = chosen.evidence
+        bench = make_bench(evidence, evidence.effect(level_gye))
+        tangent = evidence.root[evidence.targets :] @ weight
+        lines = chord(bench.mixture, bench.effect)
+        out, active = with_rows(bench, lines, tangent, active, columns, tolerance=ROUGH)
+        weight, columns = out.weight, out.columns
+        linear, root = pool.channels(weight, look)
+        slope, offset = np.median(lines[0]), np.median(lines[1])
+        reached = (linear + slope * root - offset) / (bench.effect * out.part)
+        grown = _with_missed(pool, look, chosen, reached, linear + root * root)
+        if grown is None:
+            break
+        active = _renumbered(active, chosen, grown)
+        chosen = grown
+    target, limit = out.leaf.target, out.leaf.limit
+    # some everywhere, for they bound the weights of single spots
+    spread = _cells(pool, chosen.limited, np.zeros(pool.points.shape[0]), 2.0 * FAR_MM, chosen.limited.size)
+    kept = np.union1d(
+        np.flatnonzero(limit > USED * limit.sum()), np.flatnonzero(np.isin(chosen.limited, spread))
+    )
+    chosen = reduced(chosen, np.flatnonzero(target > USED * target.sum()), kept)
+    bench = make_bench(chosen.evidence, bench.effect)
+    tangent = chosen.evidence.root[chosen.evidence.targets :] @ weight
+    return bench, chosen, relaxed(bench, (), tangent, columns, tolerance=TOLERANCE)
+
+
+def _with_missed(pool: Pool, look: Indices, chosen: Chosen, reached: Array, effect: Array) -> Chosen | None:
+    """Add samples below the level or above their limit, the worst of each cell; None if there is none."""
+    cold = pool.is_target[look] & (reached < 1.0 - MISSED)
+    share = effect / _most(pool)[look]
+    hot = share > 1.0 + MISSED
+    target = worst_of_cells(pool.points, look[cold], -reached[cold], cell_mm=NEAR_MM, count=JOINING)
+    limited = worst_of_cells(pool.points, look[hot], share[hot], cell_mm=NEAR_MM, count=JOINING)
+    target, limited = np.setdiff1d(target, chosen.target), np.setdiff1d(limited, chosen.limited)
+    if target.size == 0 and limited.size == 0:
+        return None
+    return choose(pool, target, limited, chosen)
+
+
+def _within_limits(pool: Pool, weight: Array) -> tuple[Array, float]:
+    """Scale a plan down until all samples keep their limits, and find its target minimum."""
+    linear, root = pool.channels(weight)
+    fractions = pool.fractions
+    limited = np.isfinite(pool.most_gye)
+    factor = largest_factor(
+        rbe_model(pool.scale),
+        fractions * linear[limited],
+        fractions * root[limited],
+        pool.most_gye[limited] - AIM_BELOW_GYE,
+        fractions=fractions,
+    )
+    scaled = min(1.0, float(factor.min())) * fractions
+    target = pool.is_target
+    gye = rbe_model(pool.scale).dose(scaled * linear[target], scaled * root[target], fractions=fractions)
+    return weight * (scaled / fractions), float(gye.min())
+
+
+def _most(pool: Pool) -> Array:
+    """Effect per fraction at each sample's limit, infinite where there is none."""
+    some = np.isfinite(pool.most_gye)
+    at_limit = rbe_model(pool.scale).effect_limit(
+        np.where(some, pool.most_gye, 0.0), fractions=pool.fractions
+    )
+    return np.where(some, at_limit, np.inf)
+
+
+def _effect(channels: tuple[Array, Array]) -> Array:
+    return channels[0] + channels[1] * channels[1]

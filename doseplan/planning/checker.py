@@ -1,0 +1,133 @@
+"""The proof checker: from influence, limits and multipliers to "no plan reaches this level", or not.
+
+It shares no code with the search. The argument, for weights w >= 0 that would give all target rows an effect
+of E and keep all limits. Per fraction a = A w, b = B w; e = a + b^2.
+
+1.  Every stored entry is right within a relative error d, so the stored channels of w give the target rows
+    at least E (1 - d)^2 and the limited rows at most (1 + d)^2 times their limit.
+2.  The leaves' paths split the mixture a / b of a target row at a ratio into "at least" and "at most", and
+    again; w lies in one of the leaves.
+3.  There each target row's mixture lies between two rays (of its spots, and of the path). Where they meet the
+    arc a + b^2 = E, at b1 <= b2, a + (b1 + b2) b = E + b1 b2; that is the chord. The arc is concave, so a
+    point of effect E between the rays lies on or beyond the chord; of a larger effect, further out on its
+    ray. Hence a + (b1 + b2) b - b1 b2 - E >= 0.
+4.  A limit a + b^2 <= M gives M + t^2 - a - 2 t b >= 0 for any t, since (b - t)^2 >= 0.
+5.  So the sum of these left sides times multipliers >= 0, with those of the cuts, is >= 0. It is a constant
+    plus sum_i v_i w_i, and w_i <= u_i, the weight with which spot i alone reaches a limit. If the constant
+    plus sum_i max(0, v_i) u_i < 0, there is no such w. Sums are taken with an allowance for rounding.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from doseplan.planning.evidence import Evidence
+from doseplan.planning.relaxation import Leaf, Path, Proof
+
+Array = NDArray[np.float64]
+
+ENTRY_ERROR = 1e-6
+"""[1] relative error of a stored entry, far too large: float32 rounds by 6e-8, the two kernels by 1e-14."""
+
+SUM_ERROR = 1e-12
+"""[1] of the sum of magnitudes: what float64 sums of up to 4000 rows, or 1e4 spots, may be off."""
+
+LEAST_ENTRY = 1e-25
+"""[1 per 1e6 ions] of each spot's largest limited entry; below, float32 would no longer be relative."""
+
+
+def holds(proof: Proof, evidence: Evidence) -> bool:
+    """Tell whether the proof shows that no plan reaches its level."""
+    paths = tuple(leaf.path for leaf in proof.leaves)
+    rows = all(0 <= cut.row < evidence.targets and np.isfinite(cut.ratio) for path in paths for cut in path)
+    return rows and all_mixtures(paths) and margin(proof, evidence) < 0.0
+
+
+def margin(proof: Proof, evidence: Evidence) -> float:
+    """Compute the worst leaf's sum [effect per fraction]; below zero the leaves refute the level.
+
+    Infinite where something is not as it must be.
+    """
+    effect = evidence.effect(proof.level_gye) * (1.0 - 3.0 * ENTRY_ERROR)
+    linear, root = evidence.linear, evidence.root
+    if not (effect > 0.0 and _proper(linear) and _proper(root) and _proper(evidence.most)):
+        return np.inf
+    if float(root[evidence.targets :].max(axis=0).min()) < LEAST_ENTRY:
+        return np.inf
+    most = evidence.most * (1.0 + 3.0 * ENTRY_ERROR)
+    alone_linear, alone_root = linear[evidence.targets :], root[evidence.targets :]
+    below = alone_linear + np.sqrt(alone_linear**2 + 4.0 * alone_root**2 * most[:, np.newaxis])
+    with np.errstate(divide="ignore"):
+        heaviest = (2.0 * most[:, np.newaxis] / below).min(axis=0) * (1.0 + SUM_ERROR)
+    rays = _rays(evidence)
+    return max(_leaf_sum(leaf, evidence, (effect, most, heaviest, rays)) for leaf in proof.leaves)
+
+
+def all_mixtures(paths: Sequence[Path]) -> bool:
+    """Tell whether paths are the leaves of a tree of splits, so that they leave no mixture out."""
+    if len(paths) == 1:
+        return len(paths[0]) == 0
+    if any(len(path) == 0 for path in paths) or len(paths) == 0:
+        return False
+    first = paths[0][0]
+    if any((path[0].row, path[0].ratio) != (first.row, first.ratio) for path in paths):
+        return False
+    sides = [[path[1:] for path in paths if path[0].at_least == side] for side in (True, False)]
+    return all(all_mixtures(side) for side in sides)
+
+
+def _leaf_sum(
+    leaf: Leaf, evidence: Evidence, known: tuple[float, Array, Array, tuple[Array, Array]]
+) -> float:
+    """Add up step 5 for one leaf, from above."""
+    effect, most, heaviest, rays = known
+    shapes = (leaf.target.size, leaf.limit.size, leaf.tangent.size, leaf.cut.size)
+    if shapes != (evidence.targets, most.size, most.size, len(leaf.path)):
+        return np.inf
+    if not all(_proper(each) for each in (leaf.target, leaf.limit, leaf.tangent, leaf.cut)):
+        return np.inf
+    ends = _ends(leaf.path, rays, effect)
+    of_linear = np.concatenate([leaf.target, -leaf.limit])
+    of_root = np.concatenate([leaf.target * (ends[0] + ends[1]), -2.0 * leaf.limit * leaf.tangent])
+    size_linear, size_root = np.abs(of_linear), np.abs(of_root)
+    for cut, multiplier in zip(leaf.path, leaf.cut, strict=True):
+        sign = 1.0 if cut.at_least else -1.0
+        of_linear[cut.row] += sign * multiplier
+        of_root[cut.row] -= sign * multiplier * cut.ratio
+        size_linear[cut.row] += multiplier
+        size_root[cut.row] += multiplier * abs(cut.ratio)
+    value = of_linear @ evidence.linear + of_root @ evidence.root
+    value += SUM_ERROR * (size_linear @ evidence.linear + size_root @ evidence.root)
+    gain = np.maximum(value, 0.0)
+    spots = float(np.sum(gain * np.where(gain > 0.0, heaviest, 0.0)))
+    against = float(np.sum(leaf.target * (effect + ends[0] * ends[1])))
+    allowed = float(np.sum(leaf.limit * (most + leaf.tangent**2)))
+    return allowed + spots - against + SUM_ERROR * (allowed + spots + against)
+
+
+def _rays(evidence: Evidence) -> tuple[Array, Array]:
+    """Find the least and the largest a / b that a spot gives to each target row."""
+    linear, root = evidence.linear[: evidence.targets], evidence.root[: evidence.targets]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratio = linear / root
+    none = np.isnan(ratio)
+    return np.where(none, np.inf, ratio).min(axis=1), np.where(none, 0.0, ratio).max(axis=1)
+
+
+def _ends(path: Path, rays: tuple[Array, Array], effect: float) -> tuple[Array, Array]:
+    """Find b at both ends of every target row's chord; the rays are taken a little too far apart."""
+    lowest, highest = rays[0].copy(), rays[1].copy()
+    for cut in path:
+        if cut.at_least:
+            lowest[cut.row] = max(lowest[cut.row], cut.ratio)
+        else:
+            highest[cut.row] = min(highest[cut.row], cut.ratio)
+    lowest, highest = lowest * (1.0 - SUM_ERROR), highest * (1.0 + SUM_ERROR)
+    near = 2.0 * effect / (highest + np.sqrt(highest**2 + 4.0 * effect))
+    far = 2.0 * effect / (lowest + np.sqrt(lowest**2 + 4.0 * effect))
+    return near, far
+
+
+def _proper(values: Array) -> bool:
+    return bool(np.isfinite(values).all() and (values >= 0.0).all())

@@ -1,0 +1,94 @@
+"""What a proof rests on: the dense influence of all spots on a few hundred samples, and their limits."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from doseplan.biology.models import rbe_model
+from doseplan.dose.influence import dose_influence
+
+Array = NDArray[np.float64]
+
+BATCH = 256
+"""Samples whose sparse influence is held at a time."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """Rows of target samples, then rows of samples with a limit; one column for each spot.
+
+    A target sample can be in both parts. Channels are per fraction, so that a sample's effect is
+    linear + root^2.
+
+    Attributes
+    ----------
+    linear, root : (row, spot) float64 [1 per 1e6 ions]
+        Without cut-off.
+    targets
+        Number of target rows.
+    most : (limited row,)
+        Effect per fraction that the sample may not exceed.
+    scale, fractions
+        Of the dose; they turn effects into Gy(RBE).
+    """
+
+    linear: Array
+    root: Array
+    targets: int
+    most: Array
+    scale: str
+    fractions: int
+
+    def effect(self, level_gye: float) -> float:
+        """Compute the effect per fraction of a dose [Gy(RBE)]."""
+        return float(rbe_model(self.scale).effect_limit(level_gye, fractions=self.fractions))
+
+    def part(self, target_rows: NDArray[np.int64], limited_rows: NDArray[np.int64]) -> "Evidence":
+        """Keep some target rows and some limited rows, numbered within their part."""
+        rows = np.concatenate([target_rows, self.targets + limited_rows])
+        return Evidence(
+            linear=self.linear[rows],
+            root=self.root[rows],
+            targets=target_rows.size,
+            most=self.most[limited_rows],
+            scale=self.scale,
+            fractions=self.fractions,
+        )
+
+
+def gather_evidence(
+    points: Array,
+    wepl: Array,
+    spots: xr.Dataset,
+    library: xr.Dataset,
+    *,
+    targets: int,
+    most_gye: Array,
+    scale: str,
+    fractions: int,
+) -> Evidence:
+    """Compute the rows of some samples.
+
+    Parameters
+    ----------
+    points : (row, 3) [mm]
+        Target samples, then samples with a limit.
+    wepl : (field, row) [mm]
+    targets
+        Number of the former.
+    most_gye : (limited row,) [Gy(RBE)]
+    """
+    shape = (points.shape[0], spots.sizes["spot"])
+    linear, root = np.zeros(shape), np.zeros(shape)
+    for first in range(0, shape[0], BATCH):
+        one = slice(first, min(first + BATCH, shape[0]))
+        depth = np.ascontiguousarray(wepl[:, one])
+        found = dose_influence(points[one], depth, spots, library, scale=scale, relative_cutoff=0.0)
+        spot = np.repeat(np.arange(shape[1]), np.diff(found["entry_start"].values))
+        row = first + found["sample_index"].values
+        linear[row, spot] = found["entry_linear"].values / fractions
+        root[row, spot] = found["entry_root"].values / fractions
+    most = rbe_model(scale).effect_limit(most_gye, fractions=fractions)
+    return Evidence(linear=linear, root=root, targets=targets, most=most, scale=scale, fractions=fractions)

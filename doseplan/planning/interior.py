@@ -1,0 +1,123 @@
+"""An interior-point method for linear programs of few rows and many dense columns."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.linalg import cho_factor, cho_solve
+
+Array = NDArray[np.float64]
+
+ITERATIONS = 80
+"""Steps after which a point is taken as it is: what is proven never rests on convergence."""
+
+LOOSE, TIGHT = 0.9, 0.995
+"""[1] part of the way to the boundary that a step goes: in the first `EARLY` steps, and later."""
+
+EARLY = 6
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Solution:
+    """Primal point, multipliers of the rows, and how far it came.
+
+    primal : (column,)
+    dual : (row,)
+        Of at least zero.
+    gap : sum of products of both slacks
+    """
+
+    primal: Array
+    dual: Array
+    gap: float
+
+
+def solve_program(matrix: Array, limit: Array, gain: Array, *, tolerance: float) -> Solution:
+    """Maximise gain x under matrix x <= limit, x >= 0.
+
+    Parameters
+    ----------
+    matrix : (row, column)
+        Rows and columns should have norms near 1. A Cholesky factor of (row, row) is formed in every step.
+    limit : (row,)
+    gain : (column,)
+    tolerance
+        Of residuals, and of the gap relative to 1 plus the value.
+
+    Notes
+    -----
+    Primal-dual predictor and corrector steps on the normal equations of the rows: Mehrotra 1992,
+    doi:10.1137/0802028. Nothing is promised about the result; who needs certainty evaluates the multipliers.
+    """
+    rows, columns = matrix.shape
+    point = _start(matrix, limit, gain)
+    work = np.empty_like(matrix)
+    for number in range(ITERATIONS):
+        x, slack, dual, price = point
+        primal_miss = limit - matrix @ x - slack
+        dual_miss = gain + price - matrix.T @ dual
+        gap = float(x @ price + slack @ dual)
+        small = max(float(np.abs(primal_miss).max()), float(np.abs(dual_miss).max())) < tolerance
+        if small and gap < tolerance * (1.0 + abs(float(gain @ x))):
+            break
+        np.multiply(matrix, np.sqrt(x / price), out=work)
+        normal = work @ work.T
+        normal[np.diag_indices(rows)] *= 1.0 + 1e-13
+        normal[np.diag_indices(rows)] += slack / dual
+        try:
+            factor = cho_factor(normal, lower=True, check_finite=False, overwrite_a=True)
+        except np.linalg.LinAlgError:
+            break
+        misses = (primal_miss, dual_miss)
+        step = _step(matrix, factor, point, misses, (-x * price, -slack * dual))
+        primal_part, dual_part = _lengths(point, step, 1.0)
+        after = (x + primal_part * step[0]) @ (price + dual_part * step[3])
+        after += (slack + primal_part * step[1]) @ (dual + dual_part * step[2])
+        centre = gap / (rows + columns) * (after / gap) ** 3
+        aims = (centre - x * price - step[0] * step[3], centre - slack * dual - step[1] * step[2])
+        step = _step(matrix, factor, point, misses, aims)
+        primal_part, dual_part = _lengths(point, step, LOOSE if number < EARLY else TIGHT)
+        parts = (primal_part, primal_part, dual_part, dual_part)
+        moved = [old + part * move for old, part, move in zip(point, parts, step, strict=True)]
+        if not all(np.isfinite(each).all() for each in moved):
+            break
+        point = (moved[0], moved[1], moved[2], moved[3])
+    return Solution(primal=point[0], dual=point[2], gap=float(point[0] @ point[3] + point[1] @ point[2]))
+
+
+Point = tuple[Array, Array, Array, Array]
+"""Primal point, slack of the rows, multipliers of the rows, price (slack of the columns)."""
+
+
+def _start(matrix: Array, limit: Array, gain: Array) -> Point:
+    """Start well inside: equal weights, slacks and multipliers of at least 1."""
+    x, dual = np.ones(matrix.shape[1]), np.ones(matrix.shape[0])
+    return x, np.maximum(limit - matrix @ x, 1.0), dual, np.maximum(matrix.T @ dual - gain, 1.0)
+
+
+def _step(
+    matrix: Array,
+    factor: tuple[Array, bool],
+    point: Point,
+    misses: tuple[Array, Array],
+    aims: tuple[Array, Array],
+) -> Point:
+    """Solve Newton's equations for products of slacks that reach `aims`."""
+    x, slack, dual, price = point
+    primal_miss, dual_miss = misses
+    right = aims[1] / dual - primal_miss + matrix @ ((aims[0] + x * dual_miss) / price)
+    dual_move = cho_solve(factor, right, check_finite=False)
+    price_move = matrix.T @ dual_move - dual_miss
+    return (aims[0] - x * price_move) / price, (aims[1] - slack * dual_move) / dual, dual_move, price_move
+
+
+def _lengths(point: Point, step: Point, part: float) -> tuple[float, float]:
+    """Find how far primal and dual may go along a step, 1 at most."""
+    primal = min(_reach(point[0], step[0]), _reach(point[1], step[1]))
+    dual = min(_reach(point[2], step[2]), _reach(point[3], step[3]))
+    return min(1.0, part * primal), min(1.0, part * dual)
+
+
+def _reach(values: Array, move: Array) -> float:
+    falling = move < 0.0
+    return float(np.min(values[falling] / -move[falling])) if falling.any() else 2.0

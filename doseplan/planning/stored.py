@@ -1,0 +1,76 @@
+"""A proof as plain lists for a file, and its check against influence that is computed anew."""
+
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from doseplan.case.spec import Case
+from doseplan.dose import water_equivalent_depth
+from doseplan.messages import InputError
+from doseplan.planning.bound import Bound
+from doseplan.planning.checker import holds
+from doseplan.planning.pool import choose, make_pool
+from doseplan.planning.relaxation import Cut, Leaf, Proof
+
+VECTORS = ("target", "limit", "cut", "tangent")
+
+
+def proof_record(bound: Bound) -> dict[str, Any]:
+    """List a proof: its level, the numbers of its samples, and the multipliers of its leaves."""
+    return {
+        "level_gye": bound.upper_gye,
+        "target_samples": bound.target.tolist(),
+        "limited_samples": bound.limited.tolist(),
+        "leaves": [_leaf_record(leaf) for leaf in bound.proof.leaves],
+    }
+
+
+def check_record(
+    record: dict[str, Any],
+    case: Case,
+    phantom: xr.Dataset,
+    samples: xr.Dataset,
+    spots: xr.Dataset,
+    library: xr.Dataset,
+) -> bool:
+    """Tell whether a stored proof holds, with rows computed anew from the case's samples and spots.
+
+    Raises
+    ------
+    InputError
+        The record is no proof of this case.
+    """
+    wepl = water_equivalent_depth(phantom, spots, samples["sample_position"].values)
+    pool = make_pool(case, samples, wepl, spots, library)
+    try:
+        numbers = [np.asarray(record[name], dtype=np.int64) for name in ("target_samples", "limited_samples")]
+        proof = Proof(
+            level_gye=float(record["level_gye"]), leaves=tuple(_leaf(each) for each in record["leaves"])
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(f"proof: expected samples, level and leaves, got {error!r}") from error
+    place = np.full(samples.sizes["sample"], -1, dtype=np.int64)
+    place[pool.number] = np.arange(pool.number.size)
+    for name, found in zip(("target", "limited"), numbers, strict=True):
+        if found.size == 0 or found.min() < 0 or found.max() >= place.size:
+            raise InputError(f"proof: expected numbers of {name} samples of this case, got others")
+    target, limited = place[numbers[0]], place[numbers[1]]
+    if not (pool.is_target[target] & (target >= 0)).all():
+        raise InputError("proof: expected target samples of this case, got others")
+    if not (np.isfinite(pool.most_gye[limited]) & (limited >= 0)).all():
+        raise InputError("proof: expected samples with a limit in this case, got others")
+    return holds(proof, choose(pool, target, limited).evidence)
+
+
+def _leaf_record(leaf: Leaf) -> dict[str, Any]:
+    path = [[cut.row, cut.ratio, cut.at_least] for cut in leaf.path]
+    return {"path": path, **{name: getattr(leaf, name).tolist() for name in VECTORS}}
+
+
+def _leaf(record: dict[str, Any]) -> Leaf:
+    path = tuple(
+        Cut(row=int(row), ratio=float(ratio), at_least=bool(side)) for row, ratio, side in record["path"]
+    )
+    target, limit, cut, tangent = (np.asarray(record[name], dtype=np.float64) for name in VECTORS)
+    return Leaf(path=path, target=target, limit=limit, cut=cut, tangent=tangent)

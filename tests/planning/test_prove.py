@@ -1,0 +1,76 @@
+"""`prove` from end to end on a ball beside a cord: above the plan, stored, read and checked again."""
+
+import json
+
+import numpy as np
+import pytest
+
+from doseplan.case.spec import Constraint
+from doseplan.messages import InputError
+from doseplan.planning import optimise
+from doseplan.planning.bound import prove
+from doseplan.planning.stored import check_record, proof_record
+
+
+@pytest.fixture(scope="module")
+def touching(box_of):
+    limits = (
+        Constraint(structure="cord", max_gy_rbe=30.0),
+        Constraint(structure="target", max_percent=110.0),
+    )
+    box = box_of(gap_mm=0.0, limits=limits, spacing_mm=6.0)
+    planned = optimise(*box.stages)
+    told = []
+    bound = prove(
+        box.case,
+        box.phantom,
+        box.samples,
+        planned,
+        box.library,
+        seconds=3.0,
+        progress=lambda message, done: told.append((message, done)),
+    )
+    return box, planned, bound, told
+
+
+def checked(touching, **changes):
+    box, planned, bound, _ = touching
+    record = json.loads(json.dumps({**proof_record(bound), **changes}))
+    return check_record(record, box.case, box.phantom, box.samples, planned, box.library)
+
+
+def test_the_bound_lies_above_the_plan_and_the_witness(touching):
+    _, planned, bound, told = touching
+    achieved = planned.attrs["target_minimum_gye"]
+    assert achieved < bound.upper_gye
+    assert achieved - 0.1 < bound.witness_gye < bound.upper_gye
+    # and near: the conflict is real, the goal of 64 is out of reach
+    assert bound.upper_gye < 1.1 * bound.witness_gye
+    assert bound.upper_gye < 64.0
+    assert np.all(bound.witness >= 0.0)
+    assert all(0.0 <= done <= 1.0 for _, done in told)
+
+
+def test_a_stored_proof_is_checked_with_rows_computed_anew(touching):
+    assert checked(touching)
+
+
+def test_stored_proofs_that_were_changed_are_rejected(touching):
+    _, _, bound, _ = touching
+    assert not checked(touching, level_gye=bound.witness_gye)
+    assert not checked(touching, leaves=proof_record(bound)["leaves"][1:])
+    swapped = np.roll(bound.target, 1).tolist()
+    assert not checked(touching, target_samples=swapped) or bound.target.size == 1
+    with pytest.raises(InputError, match="expected target samples of this case"):
+        checked(touching, target_samples=bound.limited.tolist())
+    with pytest.raises(InputError, match="expected numbers of limited samples"):
+        checked(touching, limited_samples=[-1])
+    with pytest.raises(InputError, match="expected samples, level and leaves"):
+        checked(touching, level_gye=None)
+
+
+def test_without_a_limit_there_is_no_maximum(box_of):
+    box = box_of(gap_mm=0.0, limits=())
+    spots = box.spots.assign(weight=("spot", np.ones(box.spots.sizes["spot"])))
+    with pytest.raises(InputError, match="proof: expected a case with a maximum"):
+        prove(box.case, box.phantom, box.samples, spots, box.library)
