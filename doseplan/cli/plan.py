@@ -99,10 +99,13 @@ def prove(
     run_folder: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")],
     arm: Annotated[list[str] | None, typer.Option(help="Arm to prove; all if not named.")] = None,
     seconds: Annotated[float, typer.Option(min=0.0, help="Time for the search in each arm [s].")] = 45.0,
+    check: Annotated[bool, typer.Option("--check", help="Check the proofs that are stored instead.")] = False,
     as_json: Json = False,
 ) -> None:
     """Prove for each arm of a run that no plan gives the target's coldest part more, within the limits."""
     prepare_kernels()
+    if check:
+        return _check_proofs(run_folder, as_json)
     from doseplan.study.proof import prove_run
 
     with progress() as report:
@@ -116,6 +119,19 @@ def prove(
             )
 
     answer({"arms": found}, as_json, show)
+
+
+def _check_proofs(folder: Path, as_json: bool) -> None:
+    from doseplan.study.proof import check_proofs
+
+    with progress() as report:
+        found = check_proofs(folder, progress=report)
+    if not found:
+        raise InputError(f"{folder}: expected a stored proof, got none; `doseplan prove` makes one")
+    lines = [f"{arm}: proof {'holds' if holds else 'does NOT hold'}" for arm, holds in found.items()]
+    answer({"arms": found}, as_json, lambda console: console.print("\n".join(lines)))
+    if not all(found.values()):
+        raise LimitError(f"a stored proof does not hold in: {folder}")
 
 
 def _check_dicom(folder: Path, case_file: Path | None, as_json: bool) -> None:

@@ -17,6 +17,7 @@ def doseplan(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
     [
         (["nowhere"], "nowhere: expected a run folder with run.json, got none"),
         (["nowhere", "--seconds", "-1"], "--seconds"),
+        (["nowhere", "--check"], "nowhere: expected a run folder with run.json, got none"),
     ],
 )
 def test_a_mistake_is_one_clear_line(tmp_path: Path, arguments: list[str], message: str) -> None:

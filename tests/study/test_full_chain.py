@@ -142,3 +142,29 @@ def test_one_thread_gives_the_same_bits(summary: dict, folder: Path) -> None:
             assert (folder / "serial" / arm / stage).read_bytes() == (
                 folder / "run" / arm / stage
             ).read_bytes()
+
+
+def test_a_proof_is_stored_and_holds_until_it_is_touched(summary: dict, folder: Path) -> None:
+    run = folder / "proven"
+    shutil.copytree(folder / "run", run)
+    done = command(folder, "prove", "proven", "--arm", "none", "--seconds", "1", "--json")
+    assert done.returncode == 0, done.stderr
+    bound = json.loads(done.stdout)["arms"]["none"]
+    achieved = summary["arms"]["none"]["tumour"]["dmin_gye"]
+    assert bound["dmin_gye"] == pytest.approx(achieved, abs=1e-6)
+    assert achieved <= bound["dmin_upper_gye"] < 70.4  # the limit on the target alone says 70.4
+    stored = json.loads((run / "summary.json").read_text())["arms"]["none"]["bound"]
+    assert stored["dmin_upper_gye"] == bound["dmin_upper_gye"]
+    assert command(folder, "prove", "proven", "--check").returncode == 0
+    path = run / "none" / "proof.json"
+    path.write_text(lowered(path.read_text(), 1.0))
+    rejected = command(folder, "prove", "proven", "--check")
+    assert rejected.returncode == 3
+    assert "a stored proof does not hold" in rejected.stderr
+
+
+def lowered(text: str, gye: float) -> str:
+    """Claim a lower maximum with the same multipliers."""
+    record = json.loads(text)
+    record["level_gye"] -= gye
+    return json.dumps(record)
