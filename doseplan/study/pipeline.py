@@ -49,7 +49,9 @@ def plan_case(case: Case, *, out: str | Path | None = None, progress: Progress =
     there = folder is not None and check_folder(folder, attributes)  # refuse a folder before any work
     finished = _finished_arms(folder, list(arms_of(case)), progress) if folder is not None and there else {}
     names = list(arms_of(case))
-    phantoms = build_phantoms(case, [arm for arm in names if arm not in finished], progress=progress)
+    built = build_phantoms(case, [arm for arm in names if arm not in finished], progress=progress)
+    # spots reach the target in every arm, so an arm that is planned again needs the finished ones too
+    phantoms = {arm: built[arm] if arm in built else finished[arm]["anatomy"] for arm in names}
     library = beam_library(progress=progress)
     arms: dict[str, Stages] = {}
     spots: xr.Dataset | None = None

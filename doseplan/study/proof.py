@@ -9,6 +9,7 @@ import xarray as xr
 from doseplan.case import parse_case
 from doseplan.case.spec import Case
 from doseplan.dose import beam_library
+from doseplan.evaluation.goals import limit_gy_rbe
 from doseplan.exchange import read_run, write_text
 from doseplan.messages import InputError, Progress, silent
 from doseplan.planning.bound import SECONDS, prove
@@ -54,10 +55,12 @@ def prove_run(
         phantom, samples, spots = _stages(tree, arm)
         bound = prove(case, phantom, samples, spots, library, seconds=seconds, progress=progress)
         achieved = float(spots.attrs["target_minimum_gye"])
+        # a minimum is no more than the maximum that the case allows, whatever the proof says
+        upper = min([bound.upper_gye, *_target_limits(case)])
         found[arm] = {
             "dmin_gye": achieved,
-            "dmin_upper_gye": bound.upper_gye,
-            "gap_percent": 100.0 * (bound.upper_gye - achieved) / case.prescription.total_gy_rbe,
+            "dmin_upper_gye": upper,
+            "gap_percent": 100.0 * (upper - achieved) / case.prescription.total_gy_rbe,
             "witness_gye": bound.witness_gye,
         }
         write_text(folder / arm / PROOF_FILE, json.dumps(proof_record(bound), allow_nan=False) + "\n")
@@ -78,6 +81,10 @@ def check_proofs(folder: str | Path, *, progress: Progress = silent) -> dict[str
             record = json.loads(path.read_text(encoding="utf-8"))
             verdict[arm] = check_record(record, case, phantom, samples, spots, library)
     return verdict
+
+
+def _target_limits(case: Case) -> list[float]:
+    return [limit_gy_rbe(case, limit) for limit in case.constraint if limit.structure == "target"]
 
 
 def _opened(folder: Path, progress: Progress) -> tuple[xr.DataTree, Case]:

@@ -9,7 +9,8 @@ import pytest
 import xarray as xr
 
 from doseplan.anatomy import build_phantom
-from doseplan.anatomy.hardware import CLIPPED_HU, rods, screws
+from doseplan.anatomy.ct_curve import HIGHEST_HU
+from doseplan.anatomy.hardware import rods, screws
 from doseplan.anatomy.materials import materials
 from doseplan.anatomy.spine import place_levels
 from doseplan.case import Case
@@ -49,7 +50,7 @@ def test_screws_run_through_the_pedicles_and_spare_the_canal(case: Case) -> None
 def test_metal_has_the_volume_of_rods_with_round_ends(case: Case) -> None:
     fine = replace(
         with_hardware(case, screw_levels=("T11",), rods=False),
-        grid=replace(case.grid, voxel_mm=0.5, x_mm=(-75.0, 75.0), y_mm=(-65.0, 65.0)),
+        grid=replace(case.grid, voxel_mm=0.5, x_mm=(-75.0, 75.0), y_mm=(-65.0, 65.0), z_mm=(-36.0, 36.0)),
     )
     bare = build_phantom(replace(fine, hardware=None), separation_mm=3.0)
     phantom = build_phantom(fine, separation_mm=3.0)
@@ -87,7 +88,7 @@ def test_a_ct_cuts_metal_and_misreads_cement(screwed: xr.Dataset) -> None:
     metal = screwed["tissue"].values == TISSUES.index("implant")
     deep = metal & (screwed["density"].values > 4.4)
     assert deep.sum() > 100
-    assert float(screwed["hu"].max()) == CLIPPED_HU
+    assert float(screwed["hu"].max()) == HIGHEST_HU
     np.testing.assert_allclose(screwed["rsp"].values[deep], materials()["Ti6Al4V"].rsp, rtol=0.01)
     np.testing.assert_allclose(screwed["rsp_ct"].values[deep], 2.54, atol=0.01)  # the end of the curve
     cement = (screwed["tissue"].values == TISSUES.index("cement")) & (screwed["hu"].values > 1990.0)

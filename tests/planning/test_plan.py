@@ -122,7 +122,7 @@ def test_target_minimum_does_not_fall_with_separation(naive):
 
 
 def _plans_by_separation():
-    """Target minimum and tolerance [Gy(RBE)] after 0, 1, 2 and 4 mm, on the same spots."""
+    """Target minimum and tolerance [Gy(RBE)] after 0, 2 and 4 mm, on the same spots."""
     case = load_case(CASE)
     case = replace(
         case,
@@ -132,7 +132,7 @@ def _plans_by_separation():
     )
     library = beam_library()
     spots, start, plans = None, None, []
-    for separation in (0.0, 1.0, 2.0, 4.0):
+    for separation in (0.0, 2.0, 4.0):
         phantom = build_phantom(case, separation_mm=separation)
         samples = place_samples(phantom, case)
         if spots is None:
