@@ -32,15 +32,20 @@ SIZES = {"small": (3, 40), "large": (26, 5_000)}
 
 
 @cache
-def naive_dose() -> ModuleType:
-    """Load the slow twins that the tests use."""
-    path = Path(__file__).parents[1] / "tests" / "kernels" / "naive_dose.py"
+def twins(name: str) -> ModuleType:
+    """Load a file of slow twins that the tests use."""
+    path = Path(__file__).parents[1] / "tests" / "kernels" / f"{name}.py"
     spec = importlib.util.spec_from_file_location(path.stem, path)
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+def naive_dose() -> ModuleType:
+    """Load the slow twins of the pencil beam."""
+    return twins("naive_dose")
 
 
 @cache
@@ -205,12 +210,7 @@ def flight(size: str) -> Ways:
         motion[..., column] = 0.0
     ladder = tables.ladder._replace(motion=motion)
     ions = {"small": 2, "large": 20_000}[size]
-    path = Path(__file__).parents[1] / "tests" / "kernels" / "naive_montecarlo.py"
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    assert spec is not None
-    assert spec.loader is not None
-    twin = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(twin)
+    twin = twins("naive_montecarlo")
 
     def run() -> np.ndarray:
         still = tables._replace(ladder=ladder)
