@@ -76,7 +76,7 @@ def check(
     as_json: Json = False,
 ) -> None:
     """Judge a finished dose again; exit 3 when a hard limit is broken."""
-    if not (run_folder / "run.json").is_file() and any(run_folder.rglob("*.dcm")):
+    if not (run_folder / "run.json").is_file() and _holds_dicom(run_folder):
         return _check_dicom(run_folder, case_file, as_json)
     if case_file is not None:
         raise InputError(f"--case: expected with a folder of DICOM files only, got the run {run_folder}")
@@ -132,6 +132,13 @@ def _check_proofs(folder: Path, as_json: bool) -> None:
     answer({"arms": found}, as_json, lambda console: console.print("\n".join(lines)))
     if not all(found.values()):
         raise LimitError(f"a stored proof does not hold in: {folder}")
+
+
+def _holds_dicom(folder: Path) -> bool:
+    """Tell whether a folder has a DICOM file in it, whatever its name."""
+    from pydicom.misc import is_dicom
+
+    return any(is_dicom(path) for path in folder.rglob("*") if path.is_file())
 
 
 def _check_dicom(folder: Path, case_file: Path | None, as_json: bool) -> None:

@@ -65,9 +65,9 @@ def phantom_views(phantoms: dict[str, xr.Dataset], case: Case, *, place: Place |
         _zones(axial, middle)
         for panel in (sagittal, coronal):
             _levels(panel, phantom)
-        axial.set_title(f"{arm}: axial, z = {z:.0f} mm ({_level_at(phantom, z)})\n{SEEN_FROM_FEET}")
-        sagittal.set_title(f"{arm}: sagittal, x = {x:.0f} mm")
-        coronal.set_title(f"{arm}: coronal, y = {y:.0f} mm, seen from the front")
+        axial.set_title(f"{arm}: axial, z = {round(z)} mm ({_level_at(phantom, z)})\n{SEEN_FROM_FEET}")
+        sagittal.set_title(f"{arm}: sagittal, x = {round(x)} mm")
+        coronal.set_title(f"{arm}: coronal, y = {round(y)} mm, seen from the front")
     handles: list[Any] = [
         Patch(color=colour, label=name) for key, (name, colour) in TINTS.items() if key in shown
     ]
