@@ -6,15 +6,23 @@ from doseplan.dose.depth import water_equivalent_depth
 from doseplan.dose.fields import place_fields
 from doseplan.dose.implants import implant_crossings
 from doseplan.dose.influence import dose_influence, transpose
+from doseplan.dose.operator import DoseOperator, dose_operator
 from doseplan.dose.point import point_dose
+from doseplan.dose.rays import Rays, trace_spots, with_range_error
+from doseplan.dose.scenario import NOMINAL, Scenario
 from doseplan.dose.spots import place_spots
 from doseplan.dose.spread_out import spread_out_peak
 from doseplan.dose.total import grid_dose, sample_dose
 
 __all__ = [
+    "NOMINAL",
+    "DoseOperator",
+    "Rays",
+    "Scenario",
     "beam_library",
     "depth_dose",
     "dose_influence",
+    "dose_operator",
     "energy_spectra",
     "grid_dose",
     "implant_crossings",
@@ -24,6 +32,8 @@ __all__ = [
     "sample_dose",
     "sensitivities",
     "spread_out_peak",
+    "trace_spots",
     "transpose",
     "water_equivalent_depth",
+    "with_range_error",
 ]

@@ -48,28 +48,11 @@ def effect_table(library: xr.Dataset, scale: str) -> NDArray[np.float64]:
     return np.ascontiguousarray(np.stack([root, linear, table[..., VARIANCE]], axis=-1))
 
 
-def locate_depth(
-    library: xr.Dataset, wepl: NDArray[np.floating]
-) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
-    """Find interval and fraction of water-equivalent depths in the library's depth grid.
-
-    Parameters
-    ----------
-    wepl : (...) [mm]
-        Depths; in front of the first depth of the table its first value holds.
-
-    Returns
-    -------
-    interval : (...) int32
-        -1 beyond the last depth of the table: no dose there.
-    fraction : (...) float64
-        0 at the interval's first depth, 1 at its last.
-    """
-    depth = library["depth"].values.astype(np.float64)
-    inside = np.clip(wepl.astype(np.float64), depth[0], depth[-1])
-    interval = np.clip(np.searchsorted(depth, inside, side="right") - 1, 0, depth.size - 2)
-    fraction = (inside - depth[interval]) / (depth[interval + 1] - depth[interval])
-    return np.where(wepl > depth[-1], -1, interval).astype(np.int32), fraction
+def peak_root(library: xr.Dataset, scale: str) -> NDArray[np.float64]:
+    """Find the largest root channel that 1e6 ions give on the axis of a spot in water, (energy,)."""
+    table = effect_table(library, scale)
+    first, variance = table[..., FIRST], table[..., VARIANCE]
+    return np.asarray((first / (2.0 * np.pi * variance)).sum(axis=2).max(axis=1))
 
 
 def beams_eye_view(fields: xr.Dataset, points: NDArray[np.floating]) -> NDArray[np.float64]:

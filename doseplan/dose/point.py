@@ -1,28 +1,44 @@
-"""Dose in any points for given spot weights, in float64, without a stored influence or a cut-off."""
+"""Dose in any points for given spot weights, in float64, with nothing stored for pairs of spots and points."""
 
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
 from doseplan.dose.channels import Channels
-from doseplan.dose.curves import beams_eye_view, curve_table, locate_depth
-from doseplan.kernels import point_dose as kernel
+from doseplan.dose.curves import curve_table
+from doseplan.dose.operator import checked_points, make_curves, pair_geometry, spots_of_slots
+from doseplan.dose.rays import Rays
+from doseplan.kernels import composite as kernels
+from doseplan.messages import Progress, silent
+
+Floats = NDArray[np.float64]
+
+
+BRICK_MM = 4.0
+"""[mm] points are worked on in bricks of this size."""
+
+CHUNK = 400_000
+"""Points looked at at a time."""
 
 
 def point_dose(
-    points: NDArray[np.floating], wepl: NDArray[np.floating], spots: xr.Dataset, library: xr.Dataset
+    points: NDArray[np.floating],
+    rays: Rays,
+    spots: xr.Dataset,
+    library: xr.Dataset,
+    *,
+    progress: Progress = silent,
 ) -> Channels:
-    """Compute what all spots together do in points; the model is that of `dose_influence`.
+    """Compute what all spots together do in points; the model is that of `dose_operator`.
 
     Parameters
     ----------
     points : (point, 3) [mm]
         Patient LPS.
-    wepl : (field, point) [mm]
-        Water-equivalent depth of the points.
+    rays : Rays
+        From `trace_spots`, of these spots.
     spots : Dataset
-        Spots with weights, with their fields. Spots of weight 0 cost nothing; spots of one u, or v, share
-        their exponentials, so a regular grid is fast.
+        Spots with weights.
     library : Dataset
         Beam library.
 
@@ -31,80 +47,33 @@ def point_dose(
     Channels of (point,) float64
         Totals over the whole course.
     """
-    curves = curve_table(library)
-    out = np.zeros((len(Channels._fields), points.shape[0]))
-    for field in range(spots.sizes["field"]):
-        add_field_dose(field, points, wepl[field], spots, library, curves, out)
-    return Channels(*out)
+    checked_points(points)
+    sub = rays.sub_spots
+    curves = make_curves(rays, library, curve_table(library))
+    geometry = pair_geometry(rays, curves)
+    ions = np.empty(sub.slots)
+    kernels.weighted_sums(*spots_of_slots(rays), np.array(spots["weight"].values, dtype=np.float64), ions)
+    order = _bricks(points)
+    out = np.zeros((points.shape[0], len(Channels._fields)))
+    edges = np.searchsorted(sub.ray_part, np.arange(sub.part_field.size + 1))
+    for part, field in enumerate(sub.part_field):
+        first, end = int(edges[part]), int(edges[part + 1])
+        if first < end and ions[sub.slot_start[first] : sub.slot_start[end]].any():
+            behind = int(sub.energy_start[part])
+            lines = np.empty((end - first, int(curves.end[behind : sub.energy_start[part + 1]].max())))
+            kernels.ray_curves(
+                first, sub.slot_start, behind, curves.rows, ions, curves.table, curves.end, lines
+            )
+            for low in range(0, points.shape[0], CHUNK):
+                view = rays.seen_from_beam(points[order[low : low + CHUNK]], int(field))
+                kernels.point_sums(view, part, first, *geometry, lines, out[low : low + CHUNK])
+        progress("dose", (part + 1) / sub.part_field.size)
+    found = np.empty((len(Channels._fields), points.shape[0]))
+    found[:, order] = out.T
+    return Channels(*found)
 
 
-def add_field_dose(
-    field: int,
-    points: NDArray[np.floating],
-    wepl: NDArray[np.floating],
-    spots: xr.Dataset,
-    library: xr.Dataset,
-    curves: NDArray[np.float64],
-    out: NDArray[np.float64],
-) -> None:
-    """Add what one field does in points to `out`, (channel, point).
-
-    Parameters
-    ----------
-    points : (point, 3) [mm]
-    wepl : (point,) [mm]
-        Water-equivalent depth along this field.
-    curves : (energy, depth, component, channel + 1)
-        `curve_table(library)`.
-    """
-    chosen = (spots["field_index"].values == field) & (spots["weight"].values != 0.0)
-    if not chosen.any() or points.shape[0] == 0:
-        return
-    uv = beams_eye_view(spots.isel(field=[field]), points)[0]
-    interval, fraction = locate_depth(library, wepl)
-    kernel.point_dose(
-        np.ascontiguousarray(uv[:, 0]),
-        np.ascontiguousarray(uv[:, 1]),
-        interval,
-        fraction,
-        curves,
-        *_spot_rows(spots.isel(spot=np.flatnonzero(chosen))),
-        out,
-    )
-
-
-def _spot_rows(
-    spots: xr.Dataset,
-) -> tuple[
-    NDArray[np.float64],
-    NDArray[np.int64],
-    NDArray[np.int64],
-    NDArray[np.int64],
-    NDArray[np.float64],
-    NDArray[np.int64],
-    NDArray[np.int64],
-    NDArray[np.float64],
-]:
-    """Arrange the spots of one field by layer, row and column, as the kernel takes them."""
-    u, v = spots["spot_u"].values, spots["spot_v"].values
-    energy = spots["energy_index"].values.astype(np.int64)
-    order = np.lexsort((u, v, energy))
-    u, v, energy = u[order], v[order], energy[order]
-    column_u, column = np.unique(u, return_inverse=True)
-    layer_energy, layer = np.unique(energy, return_index=True)
-    new_row = np.flatnonzero((np.diff(v) != 0.0) | (np.diff(energy) != 0)) + 1
-    row_start = np.concatenate([[0], new_row, [u.size]]).astype(np.int64)
-    layer_edge = np.append(layer, u.size)
-    layer_start = np.searchsorted(row_start, layer_edge).astype(np.int64)
-    first = np.minimum.reduceat(column, layer)
-    after = np.maximum.reduceat(column, layer) + 1
-    return (
-        column_u,
-        layer_energy,
-        np.ascontiguousarray(np.column_stack([first, after]), dtype=np.int64),
-        layer_start,
-        np.ascontiguousarray(v[row_start[:-1]]),
-        row_start,
-        column.astype(np.int64),
-        spots["weight"].values[order],
-    )
+def _bricks(points: NDArray[np.floating]) -> NDArray[np.int64]:
+    """Order points so that neighbours stand together: they find the same curves in the cache."""
+    brick = np.floor(np.asarray(points, dtype=np.float64) / BRICK_MM).astype(np.int64)
+    return np.lexsort((brick[:, 0], brick[:, 1], brick[:, 2])).astype(np.int64)

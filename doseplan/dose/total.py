@@ -8,33 +8,34 @@ from doseplan import schema
 from doseplan.biology.models import rbe_model
 from doseplan.case.spec import Case
 from doseplan.dose.channels import Channels, linear_and_root
-from doseplan.dose.curves import beams_eye_view, curve_table
-from doseplan.dose.depth import water_equivalent_depth
-from doseplan.dose.point import add_field_dose, point_dose
+from doseplan.dose.point import point_dose
+from doseplan.dose.rays import MODEL, Rays, trace_spots
 from doseplan.messages import InputError, Progress, silent
-
-REACH_MM = 35.0
-"""[mm] distance from the rectangle around a field's spots beyond which the grid's dose is not computed."""
 
 BODY_RSP = 0.05
 """[1] voxels of a lower stopping power ratio are air around the patient."""
 
-CHUNK = 400_000
-"""Voxels looked at at a time."""
-
 BRICK = 4
 """Voxels along the edge of the bricks in which the grid is walked through."""
 
-ASSUMPTIONS = (
-    f"on the grid a field gives no dose where rsp < {BODY_RSP:g} or over {REACH_MM:g} mm beside its spots",
-    "each point takes its own water-equivalent depth for all spots of a field (point-wise pencil beams)",
-)
+ASSUMPTIONS = (f"on the grid there is no dose where rsp < {BODY_RSP:g}",)
 
 
 def sample_dose(
-    case: Case, phantom: xr.Dataset, samples: xr.Dataset, spots: xr.Dataset, library: xr.Dataset
+    case: Case,
+    phantom: xr.Dataset,
+    samples: xr.Dataset,
+    spots: xr.Dataset,
+    library: xr.Dataset,
+    *,
+    rays: Rays | None = None,
 ) -> xr.Dataset:
     """Compute the final dose at the sample points in float64.
+
+    Parameters
+    ----------
+    rays
+        Of the spots in the phantom; None traces them.
 
     Returns
     -------
@@ -43,9 +44,8 @@ def sample_dose(
         `sample_dose_lem1` of LEM I beside it: totals over the course.
     """
     _check_weights(spots)
-    points = samples["sample_position"].values
-    wepl = water_equivalent_depth(phantom, spots, points)
-    channels = point_dose(points, wepl, spots, library)
+    rays = trace_spots(phantom, spots, library) if rays is None else rays
+    channels = point_dose(samples["sample_position"].values, rays, spots, library)
     data = {
         "sample_dose": schema.variable("sample_dose", channels.dose),
         "sample_dose_z_star": schema.variable("sample_dose_z_star", channels.dose_z_star),
@@ -53,16 +53,26 @@ def sample_dose(
         "sample_dose_rbe": _rbe_weighted("sample_dose_rbe", channels, case.prescription.scale, case),
         "sample_dose_lem1": _rbe_weighted("sample_dose_lem1", channels, "LEM1", case),
     }
-    return schema.check(xr.Dataset(data, attrs={"assumptions": [ASSUMPTIONS[1]]}), *data)
+    return schema.check(xr.Dataset(data, attrs={"assumptions": list(MODEL)}), *data)
 
 
 def grid_dose(
-    case: Case, phantom: xr.Dataset, spots: xr.Dataset, library: xr.Dataset, *, progress: Progress = silent
+    case: Case,
+    phantom: xr.Dataset,
+    spots: xr.Dataset,
+    library: xr.Dataset,
+    *,
+    rays: Rays | None = None,
+    progress: Progress = silent,
 ) -> xr.Dataset:
     """Compute the final dose on the phantom's voxels, in float64 and stored as float32.
 
-    A field gives its dose to the voxels of the body within `REACH_MM` of the rectangle around its spots,
-    and none to the others.
+    Voxels of air around the patient get none.
+
+    Parameters
+    ----------
+    rays
+        Of the spots in the phantom; None traces them.
 
     Returns
     -------
@@ -71,15 +81,14 @@ def grid_dose(
     """
     _check_weights(spots)
     body = _body(phantom)
-    totals = np.zeros((len(Channels._fields), body.size))
-    curves = curve_table(library)
-    fields = spots.sizes["field"]
-    for field in range(fields):
-        for first in range(0, body.size, CHUNK):
-            chunk = body[first : first + CHUNK]
-            _add_chunk(field, phantom, chunk, spots, library, curves, totals[:, first : first + CHUNK])
-            progress("dose grid", (field + min(first + CHUNK, body.size) / body.size) / fields)
-    summed = Channels(*totals)
+    rays = trace_spots(phantom, spots, library) if rays is None else rays
+    summed = point_dose(
+        _centres(phantom, body),
+        rays,
+        spots,
+        library,
+        progress=lambda _, done: progress("dose grid", done),
+    )
     dose_rbe = _rbe_weighted("sample_dose_rbe", summed, case.prescription.scale, case)
     on_body = {
         "dose": summed.dose,
@@ -95,7 +104,7 @@ def grid_dose(
         for name, values in channels.items()
     }
     coordinates = {name: schema.variable(name, phantom[name].values) for name in "zyx"}
-    dataset = xr.Dataset(data, coords=coordinates, attrs={"assumptions": list(ASSUMPTIONS)})
+    dataset = xr.Dataset(data, coords=coordinates, attrs={"assumptions": [*MODEL, *ASSUMPTIONS]})
     return schema.check(dataset, *channels)
 
 
@@ -133,28 +142,3 @@ def _body(phantom: xr.Dataset) -> NDArray[np.int64]:
     bricks = [-(-size // BRICK) for size in shape]
     brick = np.ravel_multi_index([index // BRICK for index in np.unravel_index(voxels, shape)], bricks)
     return voxels[np.argsort(brick, kind="stable")].astype(np.int64)
-
-
-def _add_chunk(
-    field: int,
-    phantom: xr.Dataset,
-    voxels: NDArray[np.int64],
-    spots: xr.Dataset,
-    library: xr.Dataset,
-    curves: NDArray[np.float64],
-    totals: NDArray[np.float64],
-) -> None:
-    """Add one field's dose to those of the voxels that it reaches."""
-    weighted = (spots["field_index"].values == field) & (spots["weight"].values > 0.0)
-    if not weighted.any():
-        return
-    own = np.column_stack([spots["spot_u"].values, spots["spot_v"].values])[weighted]
-    points = _centres(phantom, voxels)
-    uv = beams_eye_view(spots.isel(field=[field]), points)[0]
-    near = ((uv >= own.min(axis=0) - REACH_MM) & (uv <= own.max(axis=0) + REACH_MM)).all(axis=1)
-    if not near.any():
-        return
-    wepl = water_equivalent_depth(phantom, spots.isel(field=[field]), points[near])[0]
-    reached = np.zeros((len(Channels._fields), wepl.size))
-    add_field_dose(field, points[near], wepl, spots, library, curves, reached)
-    totals[:, near] += reached

@@ -4,31 +4,10 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from doseplan.beam.cross_sections import interaction_coefficient
-from doseplan.beam.medium import WATER, Medium, media
-from doseplan.case.tissues import TISSUES
 from doseplan.dose.depth import grid_frame
+from doseplan.dose.matter import matter
 from doseplan.messages import InputError
 from doseplan.montecarlo.simulate import Grid, Voxels
-
-MADE_OF = {
-    "disc": ("cartilage",),
-    "epidural_fat": ("fat",),
-    "aorta": ("blood",),
-    "kidney": ("muscle",),
-    "airway": ("air",),
-    "sclerotic_tumour": ("sclerotic_bone",),
-    "cauda_equina": ("csf",),
-    "cement": ("bone_cement",),
-    "cavity": ("csf", "fat", "muscle", "air"),
-    "replacement": ("csf", "PEEK", "bone_cement", "cortical_bone", "titanium"),
-    "implant": ("PEEK", "carbon_fibre_PEEK", "titanium", "CoCrMo"),
-}
-"""Rows of data/materials.csv that a tissue may be made of, where its own name is none: the one whose density
-is nearest to the median of the tissue's voxels."""
-
-REFERENCE_ENERGY = 200.0
-"""[MeV/u] energy at which reactions per mass are compared with those of water."""
 
 
 def crossed_voxels(phantom: xr.Dataset, *, score_mm: float) -> Voxels:
@@ -55,15 +34,10 @@ def crossed_voxels(phantom: xr.Dataset, *, score_mm: float) -> Voxels:
     corner, edge = grid_frame(phantom)
     if not score_mm > 0.0:
         raise InputError(f"score_mm: expected more than 0, got {score_mm}")
-    scattering, reactions = _ratios(phantom)
-    tissue, density = phantom["tissue"].values, phantom["density"].values
-    crossed = np.empty((*density.shape, 3), np.float32)
-    crossed[..., 0] = phantom["rsp"].values
-    crossed[..., 1] = density * scattering[tissue]
-    crossed[..., 2] = density * reactions[tissue]
+    crossed = matter(phantom)
     # a vacuum would have no end of a step
     np.maximum(crossed, np.float32(1e-5), out=crossed)
-    shape = np.array(density.shape[::-1], dtype=np.int64)
+    shape = np.array(phantom["rsp"].shape[::-1], dtype=np.int64)
     factor = score_factors(edge, score_mm)
     coarse = -(-shape // factor)
     ix, iy, iz = (np.arange(size) // step for size, step in zip(shape, factor, strict=True))
@@ -85,23 +59,3 @@ def coarse_mean(values: NDArray[np.floating], factor: NDArray[np.int64]) -> NDAr
         shape = [-1 if other == axis else 1 for other in range(3)]
         out = np.add.reduceat(out, first, axis=axis) / counts.reshape(shape)
     return out
-
-
-def _ratios(phantom: xr.Dataset) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Compare scattering and reactions per mass of every tissue code with those of water."""
-    scattering, reactions = np.ones(len(TISSUES)), np.ones(len(TISSUES))
-    energy = np.array([REFERENCE_ENERGY])
-    of_water = float(interaction_coefficient("12C", energy, WATER)[0])
-    tissue, density = phantom["tissue"].values, phantom["density"].values
-    for code in np.unique(tissue):
-        medium = _medium(TISSUES[code], density[tissue == code])
-        scattering[code] = WATER.scattering_length / medium.scattering_length
-        reactions[code] = float(interaction_coefficient("12C", energy, medium)[0]) / of_water
-    return scattering, reactions
-
-
-def _medium(tissue: str, density: NDArray[np.floating]) -> Medium:
-    """Choose what a tissue is made of."""
-    choices = [media()[name] for name in MADE_OF.get(tissue, (tissue,))]
-    typical = float(np.median(density))
-    return min(choices, key=lambda medium: abs(medium.density - typical))

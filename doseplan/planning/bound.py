@@ -10,7 +10,7 @@ from threadpoolctl import threadpool_limits
 
 from doseplan.biology.models import largest_factor, rbe_model
 from doseplan.case.spec import Case
-from doseplan.dose import water_equivalent_depth
+from doseplan.dose import trace_spots
 from doseplan.messages import InputError, Progress, silent
 from doseplan.planning.branching import TOLERANCE, search
 from doseplan.planning.evidence import Evidence
@@ -124,8 +124,7 @@ def prove(
         The case states no limit, so that there is no maximum.
     """
     started = time.monotonic()
-    wepl = water_equivalent_depth(phantom, planned, samples["sample_position"].values)
-    pool = make_pool(case, samples, wepl, planned, library)
+    pool = make_pool(case, samples, trace_spots(phantom, planned, library), planned, library)
     if not np.isfinite(pool.most_gye).any():
         raise InputError("proof: expected a case with a maximum on cord or target, got none")
     with threadpool_limits(1, user_api="blas"):

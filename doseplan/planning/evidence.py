@@ -7,7 +7,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from doseplan.biology.models import rbe_model
-from doseplan.dose.influence import dose_influence
+from doseplan.dose import Rays, dose_influence
 
 Array = NDArray[np.float64]
 
@@ -60,7 +60,7 @@ class Evidence:
 
 def gather_evidence(
     points: Array,
-    wepl: Array,
+    rays: Rays,
     spots: xr.Dataset,
     library: xr.Dataset,
     *,
@@ -75,7 +75,8 @@ def gather_evidence(
     ----------
     points : (row, 3) [mm]
         Target samples, then samples with a limit.
-    wepl : (field, row) [mm]
+    rays : Rays
+        Of the spots.
     targets
         Number of the former.
     most_gye : (limited row,) [Gy(RBE)]
@@ -84,8 +85,7 @@ def gather_evidence(
     linear, root = np.zeros(shape), np.zeros(shape)
     for first in range(0, shape[0], BATCH):
         one = slice(first, min(first + BATCH, shape[0]))
-        depth = np.ascontiguousarray(wepl[:, one])
-        found = dose_influence(points[one], depth, spots, library, scale=scale, relative_cutoff=0.0)
+        found = dose_influence(points[one], rays, spots, library, scale=scale, relative_cutoff=0.0)
         spot = np.repeat(np.arange(shape[1]), np.diff(found["entry_start"].values))
         row = first + found["sample_index"].values
         linear[row, spot] = found["entry_linear"].values / fractions

@@ -9,11 +9,11 @@ from numpy.typing import NDArray
 from doseplan import schema
 from doseplan.biology.models import rbe_model
 from doseplan.case.spec import Case
-from doseplan.dose import point_dose, water_equivalent_depth
+from doseplan.dose import Rays, point_dose, trace_spots
 from doseplan.dose.channels import linear_and_root
 from doseplan.messages import Progress, silent
 from doseplan.planning.limits import ASSUMPTIONS, HOT_TISSUE_PERCENT, largest_scale, upper_limits
-from doseplan.planning.problem import Problem, build_problem, with_exact_dose
+from doseplan.planning.problem import Problem, build_problem
 from doseplan.planning.solver import Report, State, fresh_state, improve, least_squares_start
 
 Array = NDArray[np.float64]
@@ -51,6 +51,7 @@ def optimise(
     spots: xr.Dataset,
     library: xr.Dataset,
     *,
+    rays: Rays | None = None,
     start: xr.Dataset | None = None,
     progress: Progress = silent,
 ) -> xr.Dataset:
@@ -61,6 +62,8 @@ def optimise(
 
     Parameters
     ----------
+    rays
+        Of the spots in the phantom; None traces them.
     start
         Spots with the weights of a plan for the same spots (another arm): saves work, changes the result
         within the tolerance.
@@ -77,13 +80,13 @@ def optimise(
         A target sample is out of reach of every spot.
     """
     points = samples["sample_position"].values
-    wepl = water_equivalent_depth(phantom, spots, points)
+    rays = trace_spots(phantom, spots, library) if rays is None else rays
     is_target = samples["sample_structure"].values == schema.STRUCTURES["target"]
     upper = upper_limits(case, samples)
     # working bounds also hold back other tissue, which no case limit names
     bound = np.where(np.isfinite(upper) | is_target, upper, 0.01 * HOT_TISSUE_PERCENT * _total(case))
     bound[is_target] -= TARGET_AIM_GYE
-    seen = _Seen(case=case, points=points, wepl=wepl, is_target=is_target, bound=bound)
+    seen = _Seen(case=case, points=points, rays=rays, is_target=is_target, bound=bound)
     chosen = _first_working_set(samples)
     state: State | None = None
     for number in range(ROUNDS):
@@ -104,7 +107,7 @@ class _Seen:
 
     case: Case
     points: Array
-    wepl: Array
+    rays: Rays
     is_target: NDArray[np.bool_]
     bound: Array
 
@@ -125,7 +128,7 @@ def _round(
     """
     problem = build_problem(
         seen.points[chosen],
-        seen.wepl[:, chosen],
+        seen.rays,
         spots,
         library,
         upper=seen.bound[chosen],
@@ -137,10 +140,7 @@ def _round(
     if state is None:
         weight = least_squares_start(problem) if weight is None else weight
         state = fresh_state(problem, weight, penalty=FIRST_PENALTY)
-    exact = _exact(seen, spots, library, state.weight, chosen)
-    state = improve(
-        with_exact_dose(problem, state.weight, exact), state, iterations=ITERATIONS, report=report
-    )
+    state = improve(problem, state, iterations=ITERATIONS, report=report)
     channels = _exact(seen, spots, library, state.weight)
     gye = rbe_model(problem.scale).dose(*channels, fractions=problem.fractions)
     added = _missed(gye, seen.points, chosen, seen.is_target, seen.bound, state.level * _total(seen.case))
@@ -218,17 +218,11 @@ def _with_more(
     return replace(state, upper=upper[every], lower=lower[every[is_target[every]]]), every
 
 
-def _exact(
-    seen: _Seen,
-    spots: xr.Dataset,
-    library: xr.Dataset,
-    weight: Array,
-    chosen: NDArray[np.int64] | None = None,
-) -> tuple[Array, Array]:
-    """Linear and root channel of all samples, or of some, without cut-off in float64."""
+def _exact(seen: _Seen, spots: xr.Dataset, library: xr.Dataset, weight: Array) -> tuple[Array, Array]:
+    """Linear and root channel of all samples in float64."""
     weighted = spots.assign(weight=schema.variable("weight", weight))
-    points, wepl = (seen.points, seen.wepl) if chosen is None else (seen.points[chosen], seen.wepl[:, chosen])
-    return linear_and_root(seen.case.prescription.scale, point_dose(points, wepl, weighted, library))
+    channels = point_dose(seen.points, seen.rays, weighted, library)
+    return linear_and_root(seen.case.prescription.scale, channels)
 
 
 def _total(case: Case) -> float:

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from doseplan import schema
 from doseplan.case.spec import Case
-from doseplan.dose import point_dose
+from doseplan.dose import Rays, point_dose
 from doseplan.dose.channels import linear_and_root
 from doseplan.planning.evidence import Evidence, gather_evidence
 from doseplan.planning.limits import AIM_BELOW_GYE, upper_limits
@@ -27,7 +27,8 @@ class Pool:
         Among all samples of the case.
     planned : (sample,)
     points : (sample, 3) [mm]
-    wepl : (field, sample) [mm]
+    rays
+        Of the spots, in the arm's phantom.
     is_target : (sample,)
     most_gye : (sample,) [Gy(RBE)]
         The case's limit itself, infinite where it states none.
@@ -39,17 +40,15 @@ class Pool:
     number: Indices
     planned: NDArray[np.bool_]
     points: Array
-    wepl: Array
+    rays: Rays
     is_target: NDArray[np.bool_]
     most_gye: Array
 
     def channels(self, weight: Array, chosen: Indices | None = None) -> tuple[Array, Array]:
         """Compute both channels per fraction for given weights, without cut-off in float64."""
-        points, wepl = (self.points, self.wepl)
-        if chosen is not None:
-            points, wepl = points[chosen], np.ascontiguousarray(wepl[:, chosen])
+        points = self.points if chosen is None else self.points[chosen]
         weighted = self.spots.assign(weight=schema.variable("weight", weight))
-        linear, root = linear_and_root(self.scale, point_dose(points, wepl, weighted, self.library))
+        linear, root = linear_and_root(self.scale, point_dose(points, self.rays, weighted, self.library))
         return linear / self.fractions, root / self.fractions
 
     @property
@@ -72,12 +71,13 @@ class Chosen:
     evidence: Evidence
 
 
-def make_pool(case: Case, samples: xr.Dataset, wepl: Array, spots: xr.Dataset, library: xr.Dataset) -> Pool:
+def make_pool(case: Case, samples: xr.Dataset, rays: Rays, spots: xr.Dataset, library: xr.Dataset) -> Pool:
     """Take all samples of a case that belong to the target or have a limit.
 
     Parameters
     ----------
-    wepl : (field, sample) [mm]
+    rays : Rays
+        Of the spots, in the arm's phantom.
     """
     upper = upper_limits(case, samples) + AIM_BELOW_GYE
     is_target = samples["sample_structure"].values == schema.STRUCTURES["target"]
@@ -89,7 +89,7 @@ def make_pool(case: Case, samples: xr.Dataset, wepl: Array, spots: xr.Dataset, l
         number=np.flatnonzero(used),
         planned=samples["planned"].values[used].astype(bool),
         points=samples["sample_position"].values[used],
-        wepl=np.ascontiguousarray(wepl[:, used]),
+        rays=rays,
         is_target=is_target[used],
         most_gye=upper[used],
     )
@@ -103,7 +103,7 @@ def choose(pool: Pool, target: Indices, limited: Indices, before: Chosen | None 
     rows = np.concatenate([target, limited])
     found = gather_evidence(
         pool.points[rows],
-        pool.wepl[:, rows],
+        pool.rays,
         pool.spots,
         pool.library,
         targets=target.size,

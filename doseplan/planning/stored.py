@@ -6,7 +6,7 @@ import numpy as np
 import xarray as xr
 
 from doseplan.case.spec import Case
-from doseplan.dose import water_equivalent_depth
+from doseplan.dose import trace_spots
 from doseplan.messages import InputError
 from doseplan.planning.bound import Bound
 from doseplan.planning.checker import holds
@@ -41,8 +41,7 @@ def check_record(
     InputError
         The record is no proof of this case.
     """
-    wepl = water_equivalent_depth(phantom, spots, samples["sample_position"].values)
-    pool = make_pool(case, samples, wepl, spots, library)
+    pool = make_pool(case, samples, trace_spots(phantom, spots, library), spots, library)
     try:
         numbers = [np.asarray(record[name], dtype=np.int64) for name in ("target_samples", "limited_samples")]
         proof = Proof(

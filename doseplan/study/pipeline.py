@@ -13,7 +13,7 @@ from doseplan import schema
 from doseplan.anatomy import build_phantom, place_samples
 from doseplan.biology.models import rbe_model
 from doseplan.case import Case, ScanCase
-from doseplan.dose import beam_library, grid_dose, place_fields, place_spots, sample_dose
+from doseplan.dose import beam_library, grid_dose, place_fields, place_spots, sample_dose, trace_spots
 from doseplan.exchange import check_folder, open_run, read_arm, run_digest, write_arm, write_attributes
 from doseplan.messages import Progress, silent
 from doseplan.planning import optimise
@@ -93,9 +93,10 @@ def plan_arm(
         spots = place_spots(case, phantom, place_fields(case, phantom), library, others)
     else:
         spots = start
-    planned = optimise(case, phantom, samples, spots, library, start=start, progress=progress)
-    at_samples = sample_dose(case, phantom, samples, planned, library)
-    on_grid = grid_dose(case, phantom, planned, library, progress=progress)
+    rays = trace_spots(phantom, spots, library)
+    planned = optimise(case, phantom, samples, spots, library, rays=rays, start=start, progress=progress)
+    at_samples = sample_dose(case, phantom, samples, planned, library, rays=rays)
+    on_grid = grid_dose(case, phantom, planned, library, rays=rays, progress=progress)
     return {
         "anatomy": phantom,
         "samples": samples.assign(at_samples.data_vars),

@@ -1,0 +1,602 @@
+"""Dose of spots through their sub-spots: one composite depth curve for each ray, looked up by every sample near it.
+
+A sample takes from every ray within reach one value of the ray's composite curve, times one Gaussian. How
+many energies the ray carries then costs nothing, and nothing is stored for each spot.
+"""
+
+import math
+
+import numpy as np
+from numba import njit, prange
+
+DEAL = 256
+BLOCK = 256
+CHUNKS = 16
+
+
+@njit(cache=True, error_model="numpy", inline="always")
+def _pair(nodes, place, kind, squared, variance, drift, spread, cut, first_depth, depth_step):
+    """Return position in the depth grid and Gaussian of a ray at a point; a negative position for none."""
+    node = int(place)
+    part = place - node
+    near = nodes[node]
+    far = nodes[node + 1]
+    depth = near[0] + part * (np.float64(far[0]) - near[0])
+    position = max((depth - first_depth) / depth_step, 0.0)
+    bins = spread.size
+    if position > bins - 1:
+        return -1.0, 0.0
+    # the last interval is not left by rounding either
+    position = min(position, bins - 1.001)
+    low = min(int(position), bins - 2)
+    wide = spread[low] + (position - low) * (spread[low + 1] - spread[low])
+    factor = near[1 + 2 * kind] + part * (np.float64(far[1 + 2 * kind]) - near[1 + 2 * kind])
+    total = max(variance + drift + factor * wide, 0.25 * variance)
+    if squared > 2.0 * cut * total:
+        return -1.0, 0.0
+    share = near[2 + 2 * kind] + part * (np.float64(far[2 + 2 * kind]) - near[2 + 2 * kind])
+    return position, share * math.exp(-0.5 * squared / total) / (2.0 * math.pi * total)
+
+
+@njit(cache=True, error_model="numpy", inline="always")
+def _window(where, reach, pitch, corner, size):
+    """Return the first lattice line within reach of a place, and the one after the last."""
+    first = int(np.ceil((where - reach) / pitch)) - corner
+    last = int(np.floor((where + reach) / pitch)) - corner
+    return max(first, 0), min(last, size - 1) + 1
+
+
+@njit(parallel=True, cache=True, error_model="numpy")
+def ray_pairs(
+    points,
+    part_field,
+    part_kind,
+    part_cut,
+    part_variance,
+    part_pitch,
+    part_corner,
+    part_shape,
+    part_cell,
+    ray_of_cell,
+    ray_row,
+    drift,
+    first_node,
+    node_step,
+    nodes,
+    reach,
+    spread,
+    first_depth,
+    depth_step,
+    fill,
+    row_start,
+    out_ray,
+    out_position,
+    out_gauss,
+):
+    """Count the rays within reach of every point, or write them where the counts of an earlier call put them.
+
+    Parameters
+    ----------
+    points : (field, point, 3) float64 [mm]
+        u, v and w, along the beam, from the isocentre.
+    part_field, part_kind : (part,) int64
+        A part is one component of one field; kind 0 are primary ions, 1 their fragments.
+    part_cut : (part,) float64 [1]
+        Gaussians end at this exponent.
+    part_variance : (part,) float64 [mm2]
+        Of a sub-spot in air at the isocentre.
+    part_pitch : (part,) float64 [mm]
+    part_corner, part_shape : (part, 2) int64
+        First line along u and v of each lattice, and the number of lines.
+    part_cell : (part,) int64
+        Where the lattice begins in `ray_of_cell`, which is row after row.
+    ray_of_cell : (cell,) int32
+        Negative where there is no ray.
+    ray_row : (ray,) int32
+        Where its profile is.
+    drift : (field, 2) float64 [mm], [1]
+        Covariance and variance of the angle of a beam in air at the isocentre.
+    first_node : (field,) float64 [mm]
+    node_step : float64 [mm]
+    nodes : (row, node, 5) float32
+        Water-equivalent depth [mm]; then for each kind: factor of the variance, and share of the ions.
+    reach : (part, node) float64 [mm]
+        No ray further away is looked at between this node and the next.
+    spread : (part, depth) float64 [mm2]
+        Variance that water adds.
+    first_depth, depth_step : float64 [mm]
+        Of the depth curves.
+    fill : bool
+        False: write the number of pairs of point i to `row_start[i]`; True: write the pairs from there on.
+    row_start : (point,) int64
+    out_ray : (pair,) int32
+    out_position : (pair,) float32
+        Place in the depth grid.
+    out_gauss : (pair,) float32 [1/mm2]
+    """
+    total = points.shape[1]
+    last = nodes.shape[1] - 1
+    # what lies beyond the cut is given to the rest: no dose is lost
+    whole = 1.0 - np.exp(-part_cut)
+    for deal in prange(DEAL):
+        for point in range(np.int64(deal), total, DEAL):
+            pair = row_start[point] if fill else 0
+            for part in range(part_field.size):
+                field = part_field[part]
+                u = points[field, point, 0]
+                v = points[field, point, 1]
+                w = points[field, point, 2]
+                place = (w - first_node[field]) / node_step
+                if place < 0.0 or place >= last:
+                    continue
+                far = reach[part, int(place)]
+                widening = w * (2.0 * drift[field, 0] + w * drift[field, 1])
+                pitch = part_pitch[part]
+                one, end = _window(u, far, pitch, part_corner[part, 0], part_shape[part, 0])
+                low, high = _window(v, far, pitch, part_corner[part, 1], part_shape[part, 1])
+                for line in range(low, high):
+                    along = v - (part_corner[part, 1] + line) * pitch
+                    cell = part_cell[part] + line * part_shape[part, 0]
+                    for column in range(one, end):
+                        ray = ray_of_cell[cell + column]
+                        if ray < 0:
+                            continue
+                        across = u - (part_corner[part, 0] + column) * pitch
+                        squared = across * across + along * along
+                        if squared > far * far:
+                            continue
+                        position, gauss = _pair(
+                            nodes[ray_row[ray]],
+                            place,
+                            part_kind[part],
+                            squared,
+                            part_variance[part],
+                            widening,
+                            spread[part],
+                            part_cut[part],
+                            first_depth,
+                            depth_step,
+                        )
+                        if position < 0.0:
+                            continue
+                        if fill:
+                            out_ray[pair] = ray
+                            out_position[pair] = position
+                            out_gauss[pair] = gauss / whole[part]
+                        pair += 1
+            if not fill:
+                row_start[point] = pair
+
+
+@njit(parallel=True, cache=True, error_model="numpy", fastmath={"reassoc", "contract", "nsz", "arcp"})
+def weighted_sums(start, index, share, values, out):
+    """Sum values times shares over the entries of every row.
+
+    Parameters
+    ----------
+    start : (row + 1,) int64
+    index : (entry,) int32
+    share : (entry,) float64
+    values : (column,) float64
+    out : (row,) float64
+        Overwritten.
+    """
+    for row in prange(out.size):
+        chosen = index[start[row] : start[row + 1]]
+        parts = share[start[row] : start[row + 1]]
+        total = 0.0
+        for entry in range(chosen.size):
+            total += parts[entry] * values[np.uint32(chosen[entry])]
+        out[row] = total
+
+
+@njit(cache=True, error_model="numpy", fastmath={"reassoc", "contract", "nsz", "arcp"})
+def _add_curve(weight, line, into):
+    for item in range(into.size):
+        into[item] += weight * line[item]
+
+
+@njit(cache=True, error_model="numpy", fastmath={"reassoc", "contract", "nsz", "arcp"})
+def _add_two(one, first, two, second, into):
+    for item in range(into.size):
+        into[item] += one * first[item] + two * second[item]
+
+
+@njit(cache=True, error_model="numpy")
+def _composite(low, high, behind, energies, ions, table, end, begin, curve):
+    """Add up the depth curves of a ray's energies, two at a time: that halves what is loaded and stored."""
+    curve[:] = 0.0
+    held = -1
+    for slot in range(low, high):
+        row = energies[behind + slot]
+        if ions[slot] == 0.0 or end[row] <= begin:
+            continue
+        if held < 0:
+            held = slot
+            continue
+        other = energies[behind + held]
+        one = np.float32(ions[held])
+        two = np.float32(ions[slot])
+        far = min(end[other] - begin, curve.size)
+        near = min(end[row] - begin, curve.size)
+        both = min(far, near)
+        _add_two(one, table[other, begin : begin + both], two, table[row, begin : begin + both], curve[:both])
+        _add_curve(one, table[other, begin + both : begin + far], curve[both:far])
+        _add_curve(two, table[row, begin + both : begin + near], curve[both:near])
+        held = -1
+    if held >= 0:
+        row = energies[behind + held]
+        far = min(end[row] - begin, curve.size)
+        _add_curve(np.float32(ions[held]), table[row, begin : begin + far], curve[:far])
+
+
+@njit(cache=True, error_model="numpy", fastmath={"reassoc", "contract", "nsz", "arcp"})
+def _look_up(position, gauss, begin, curve, root, linear):
+    """Write what a ray gives to each sample of its pairs: curve between two depths, times Gaussian."""
+    for pair in range(position.size):
+        depth = np.int32(position[pair])
+        part = position[pair] - np.float32(depth)
+        at = np.uint32(2 * depth - begin)
+        near = curve[at]
+        other = curve[at + np.uint32(1)]
+        root[pair] = gauss[pair] * (near + part * (curve[at + np.uint32(2)] - near))
+        linear[pair] = gauss[pair] * (other + part * (curve[at + np.uint32(3)] - other))
+
+
+@njit(cache=True, error_model="numpy")
+def _scatter(sample, root, linear, out):
+    for pair in range(sample.size):
+        place = np.uint32(2 * sample[pair])
+        out[place] += root[pair]
+        out[place + np.uint32(1)] += linear[pair]
+
+
+@njit(parallel=True, cache=True, error_model="numpy")
+def forward(
+    chunk_ray,
+    ray_start,
+    sample,
+    position,
+    gauss,
+    ray_part,
+    slot_start,
+    energy_start,
+    energies,
+    ions,
+    table,
+    end,
+    first,
+    size,
+    private,
+    out,
+):
+    """Sum what all rays give to every sample, in two channels.
+
+    Each ray adds up the curves of its energies once, and all samples near it look there. Rays are dealt out
+    in a fixed number of chunks with sums of their own.
+
+    Parameters
+    ----------
+    chunk_ray : (chunk + 1,) int64
+        First ray of each chunk, and the end.
+    ray_start : (ray + 1,) int64
+        First pair of each ray, and the end.
+    sample : (pair,) int32
+    position : (pair,) float32
+        Place in the depth grid.
+    gauss : (pair,) float32 [1/mm2]
+    ray_part : (ray,) int32
+    slot_start : (ray + 1,) int64
+        First energy slot of each ray, and the end.
+    energy_start : (part,) int64
+        First energy of each part in `energies`.
+    energies : (part energy,) int64
+        Rows of the table.
+    ions : (slot,) float64 [1e6]
+    table : (part energy, depth * 2) float32 [mm2 per 1e6 ions]
+        Root and linear channel of each depth.
+    end : (part energy,) int64
+        Column of the table behind the last one that is not zero.
+    first, size : (ray,) int64
+        First column that the samples of a ray look at, and how many.
+    private : (chunk, sample * 2) float64
+        Work space, overwritten.
+    out : (2, sample) float64
+        Overwritten with the root and the linear channel.
+    """
+    chunks = chunk_ray.size - 1
+    longest = size.max()
+    most = 0
+    for ray in range(size.size):
+        most = max(most, ray_start[ray + 1] - ray_start[ray])
+    for chunk in prange(chunks):
+        mine = private[chunk]
+        mine[:] = 0.0
+        line = np.empty(longest, np.float32)
+        root = np.empty(most, np.float32)
+        linear = np.empty(most, np.float32)
+        for ray in range(chunk_ray[chunk], chunk_ray[chunk + 1]):
+            low = ray_start[ray]
+            high = ray_start[ray + 1]
+            if low == high:
+                continue
+            curve = line[: size[ray]]
+            behind = energy_start[ray_part[ray]] - slot_start[ray]
+            _composite(
+                slot_start[ray], slot_start[ray + 1], behind, energies, ions, table, end, first[ray], curve
+            )
+            _look_up(position[low:high], gauss[low:high], np.int32(first[ray]), curve, root, linear)
+            _scatter(sample[low:high], root, linear, mine)
+    for one in prange(out.shape[1]):
+        root_total = 0.0
+        linear_total = 0.0
+        for chunk in range(chunks):
+            root_total += private[chunk, 2 * one]
+            linear_total += private[chunk, 2 * one + 1]
+        out[0, one] = root_total
+        out[1, one] = linear_total
+
+
+@njit(cache=True, error_model="numpy", fastmath={"reassoc", "contract", "nsz", "arcp"})
+def _collect(sample, position, gauss, gradient, begin, curve):
+    """Carry the derivatives of a ray's samples back to its curve."""
+    curve[:] = 0.0
+    for pair in range(sample.size):
+        place = np.uint32(2 * sample[pair])
+        depth = np.int32(position[pair])
+        part = position[pair] - np.float32(depth)
+        at = np.uint32(2 * depth - begin)
+        root = gauss[pair] * gradient[place]
+        linear = gauss[pair] * gradient[place + np.uint32(1)]
+        curve[at] += root - part * root
+        curve[at + np.uint32(1)] += linear - part * linear
+        curve[at + np.uint32(2)] += part * root
+        curve[at + np.uint32(3)] += part * linear
+
+
+@njit(cache=True, error_model="numpy", fastmath={"reassoc", "contract", "nsz", "arcp"})
+def _dot(one, two):
+    total = np.float32(0.0)
+    for item in range(one.size):
+        total += one[item] * two[item]
+    return total
+
+
+@njit(parallel=True, cache=True, error_model="numpy")
+def adjoint(
+    chunk_ray,
+    ray_start,
+    sample,
+    position,
+    gauss,
+    ray_part,
+    slot_start,
+    energy_start,
+    energies,
+    used,
+    table,
+    end,
+    first,
+    size,
+    gradient,
+    out,
+):
+    """Carry derivatives by the samples' channels back to the ions of every ray and energy.
+
+    Parameters
+    ----------
+    chunk_ray, ray_start, sample, position, gauss, ray_part, slot_start, energy_start, energies, table, end
+        As in `forward`.
+    used : (slot,) bool
+        Whether any spot gives ions to the slot.
+    first, size
+        As in `forward`.
+    gradient : (sample * 2,) float32
+        Derivatives by root and linear channel of each sample.
+    out : (slot,) float64
+        Overwritten.
+    """
+    longest = size.max()
+    for chunk in prange(chunk_ray.size - 1):
+        line = np.empty(longest, np.float32)
+        for ray in range(chunk_ray[chunk], chunk_ray[chunk + 1]):
+            low = ray_start[ray]
+            high = ray_start[ray + 1]
+            begin = first[ray]
+            curve = line[: size[ray]]
+            _collect(sample[low:high], position[low:high], gauss[low:high], gradient, np.int32(begin), curve)
+            behind = energy_start[ray_part[ray]] - slot_start[ray]
+            for slot in range(slot_start[ray], slot_start[ray + 1]):
+                row = energies[behind + slot]
+                stop = min(end[row] - begin, curve.size)
+                out[slot] = 0.0
+                if used[slot] and stop > 0:
+                    out[slot] = _dot(curve[:stop], table[row, begin : begin + stop])
+
+
+@njit(parallel=True, cache=True, error_model="numpy", fastmath={"reassoc", "contract", "nsz", "arcp"})
+def ray_curves(first_ray, slot_start, behind, energies, ions, table, end, out):
+    """Add up the depth curves of the energies of every ray of one part, in all channels.
+
+    Parameters
+    ----------
+    first_ray : int
+        First ray of the part.
+    slot_start, energies, ions, table, end
+        As in `forward`, the table in float64 and with any number of channels.
+    behind : int
+        First energy of the part in `energies`.
+    out : (ray of the part, column) float64 [mm2]
+        Overwritten.
+    """
+    for ray in prange(out.shape[0]):
+        curve = out[ray]
+        curve[:] = 0.0
+        low = slot_start[first_ray + ray]
+        for slot in range(low, slot_start[first_ray + ray + 1]):
+            weight = ions[slot]
+            if weight == 0.0:
+                continue
+            row = energies[behind + slot - low]
+            line = table[row, : min(end[row], curve.size)]
+            for item in range(line.size):
+                curve[item] += weight * line[item]
+
+
+@njit(parallel=True, cache=True, error_model="numpy")
+def point_sums(
+    points,
+    part,
+    first_ray,
+    part_field,
+    part_kind,
+    part_cut,
+    part_variance,
+    part_pitch,
+    part_corner,
+    part_shape,
+    part_cell,
+    ray_of_cell,
+    ray_row,
+    drift,
+    first_node,
+    node_step,
+    nodes,
+    reach,
+    spread,
+    first_depth,
+    depth_step,
+    curves,
+    out,
+):
+    """Sum what the rays of one part give to every point, in all channels; nothing is stored for pairs.
+
+    Parameters
+    ----------
+    points : (point, 3) float64 [mm]
+        u, v and w of the part's field.
+    part : int
+    first_ray : int
+        First ray of the part. What follows up to `depth_step` is as in `ray_pairs`.
+    curves : (ray of the part, depth * channel) float64 [mm2]
+        From the first depth on; nothing behind the last.
+    out : (point, channel) float64
+        Added to.
+    """
+    channels = out.shape[1]
+    columns = curves.shape[1]
+    field = part_field[part]
+    total = points.shape[0]
+    last = nodes.shape[1] - 1
+    pitch = part_pitch[part]
+    whole = 1.0 - math.exp(-part_cut[part])
+    blocks = (total + BLOCK - 1) // BLOCK
+    for block in prange(blocks):
+        sums = np.empty(channels)
+        for point in range(np.int64(block) * BLOCK, min(np.int64(block + 1) * BLOCK, total)):
+            w = points[point, 2]
+            place = (w - first_node[field]) / node_step
+            if place < 0.0 or place >= last:
+                continue
+            far = reach[part, int(place)]
+            widening = w * (2.0 * drift[field, 0] + w * drift[field, 1])
+            u = points[point, 0]
+            v = points[point, 1]
+            one, stop = _window(u, far, pitch, part_corner[part, 0], part_shape[part, 0])
+            low, high = _window(v, far, pitch, part_corner[part, 1], part_shape[part, 1])
+            sums[:] = 0.0
+            for line in range(low, high):
+                along = v - (part_corner[part, 1] + line) * pitch
+                cell = part_cell[part] + line * part_shape[part, 0]
+                for column in range(one, stop):
+                    ray = ray_of_cell[cell + column]
+                    if ray < 0:
+                        continue
+                    across = u - (part_corner[part, 0] + column) * pitch
+                    squared = across * across + along * along
+                    if squared > far * far:
+                        continue
+                    position, gauss = _pair(
+                        nodes[ray_row[ray]],
+                        place,
+                        part_kind[part],
+                        squared,
+                        part_variance[part],
+                        widening,
+                        spread[part],
+                        part_cut[part],
+                        first_depth,
+                        depth_step,
+                    )
+                    if position < 0.0:
+                        continue
+                    depth = int(position)
+                    share = position - depth
+                    at = channels * depth
+                    if at + 2 * channels > columns:
+                        continue
+                    curve = curves[ray - first_ray]
+                    for channel in range(channels):
+                        near = curve[at + channel]
+                        sums[channel] += gauss * (near + share * (curve[at + channels + channel] - near))
+            for channel in range(channels):
+                out[point, channel] += sums[channel] / whole
+
+
+@njit(parallel=True, cache=True, error_model="numpy")
+def spot_rows(
+    row_start,
+    ray,
+    position,
+    gauss,
+    ray_part,
+    slot_start,
+    energy_start,
+    energies,
+    table,
+    end,
+    spot_start,
+    spot_index,
+    share,
+    out,
+):
+    """Write what every spot gives to some samples, in two channels, as full rows.
+
+    Parameters
+    ----------
+    row_start : (row + 1,) int64
+    ray, position, gauss
+        Pairs of the rows, as in `look_up`.
+    ray_part, slot_start, energy_start, energies, table, end
+        As in `composite_curves`.
+    spot_start : (slot + 1,) int64
+        First spot of each energy slot, and the end.
+    spot_index : (entry,) int32
+    share : (entry,) float64
+        Part of the spot's ions that the slot gets.
+    out : (row, spot, 2) float64
+        Overwritten with root and linear channel.
+    """
+    rows = out.shape[0]
+    for row in prange(rows):
+        line = out[row]
+        line[:] = 0.0
+        for pair in range(row_start[row], row_start[row + 1]):
+            one = ray[pair]
+            depth = int(position[pair])
+            part = np.float64(position[pair]) - depth
+            behind = energy_start[ray_part[one]] - slot_start[one]
+            for slot in range(slot_start[one], slot_start[one + 1]):
+                if spot_start[slot + 1] == spot_start[slot]:
+                    continue
+                energy = energies[behind + slot]
+                at = 2 * depth
+                if at >= end[energy]:
+                    continue
+                curve = table[energy]
+                root = gauss[pair] * (curve[at] + part * (curve[at + 2] - curve[at]))
+                linear = gauss[pair] * (curve[at + 1] + part * (curve[at + 3] - curve[at + 1]))
+                for entry in range(spot_start[slot], spot_start[slot + 1]):
+                    spot = spot_index[entry]
+                    line[spot, 0] += share[entry] * root
+                    line[spot, 1] += share[entry] * linear
