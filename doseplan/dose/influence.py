@@ -77,12 +77,11 @@ def dose_influence(
     batch = max(1, BATCH_BYTES // (16 * count))
     parts = []
     for first in range(0, samples, batch):
-        rows = _rows(points[first : first + batch], rays, curves, slots, count, memory_gib)
+        rows = _rows(points[first : first + batch], rays, curves, slots, count)
         parts.append(_kept(rows, threshold))
-        _check_memory(
-            [part[1].size for part in parts], count, min(first + batch, samples), samples, memory_gib
-        )
-        progress("dose influence", min(first + batch, samples) / samples)
+        done = min(first + batch, samples)
+        _check_memory(sum(part[1].size for part in parts), count, done, samples, memory_gib)
+        progress("dose influence", done / samples)
     row_start = np.concatenate([[0], np.cumsum(np.concatenate([part[0] for part in parts]))]).astype(np.int64)
     spot, root, linear = (np.concatenate([part[place] for part in parts]) for place in (1, 2, 3))
     attributes = {"relative_cutoff": relative_cutoff, "samples": samples}
@@ -97,9 +96,9 @@ def transpose(influence: xr.Dataset) -> xr.Dataset:
     Dataset
         `row_start`, `spot_index`, `entry_root`, `entry_linear`, sample after sample.
     """
-    arrays = [influence[name].values for name in SPOT_MAJOR]
+    start, index, root, linear = (influence[name].values for name in SPOT_MAJOR)
     samples = int(influence.attrs["samples"])
-    return _dataset(SAMPLE_MAJOR, _turned(*arrays, samples), dict(influence.attrs))
+    return _dataset(SAMPLE_MAJOR, _turned(start, index, root, linear, samples), dict(influence.attrs))
 
 
 def _dataset(
@@ -131,10 +130,9 @@ def _rows(
     curves: Curves,
     slots: tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.float64]],
     spots: int,
-    memory_gib: float,
 ) -> NDArray[np.float64]:
     """Compute what all spots give to some samples, (sample, spot, 2)."""
-    pairs = ray_pairs(points, rays, curves, memory_gib=memory_gib)
+    pairs = ray_pairs(points, rays, curves)
     sub = rays.sub_spots
     out = np.empty((points.shape[0], spots, 2))
     energies = (sub.ray_part, sub.slot_start, sub.energy_start, curves.rows, curves.table, curves.end)
@@ -153,14 +151,14 @@ def _kept(
     return counts, spot.astype(np.int32), found[:, 0].copy(), found[:, 1].copy()
 
 
-def _check_memory(found: list[int], spots: int, done: int, samples: int, memory_gib: float) -> None:
+def _check_memory(found: int, spots: int, done: int, samples: int, memory_gib: float) -> None:
     """Refuse as soon as the entries so far tell that all will not fit."""
-    entries = sum(found) * samples / done
+    entries = found * samples / done
     needed = (entries * BYTES_PER_ENTRY + 8 * (CHUNKS + 1) * (spots + samples)) / 2**30
     if needed > memory_gib:
         wider = 1.05 * (needed / memory_gib) ** 0.5
         raise InputError(
-            f"dose influence: expected at most {memory_gib:g} GiB, got {needed:.1f} GiB "
+            f"dose influence: expected at most {memory_gib:g} GiB, got {needed:.3g} GiB "
             f"(about {entries:.0f} entries of {spots} spots in {samples} samples); "
             f"a spot_spacing_mm {wider:.1f} times as large would fit, or fewer samples, or a larger cut-off"
         )

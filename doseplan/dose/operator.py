@@ -1,4 +1,4 @@
-"""What all spots do to samples, as an operator: composite curves of rays instead of an entry for each spot."""
+"""What all spots do to samples, as an operator: composite curves of rays, not an entry for each spot."""
 
 from dataclasses import dataclass
 
@@ -16,8 +16,9 @@ Floats = NDArray[np.float64]
 Counts = NDArray[np.int64]
 
 CUT = (6.0, 5.0, 4.0)
-"""[1] exponents at which the Gaussians of primary ions, heavy and light fragments end. What lies beyond, 0.2 % of
-the primaries, 0.7 and 1.8 % of the fragments, which carry up to a tenth of the dose each, is given to the rest."""
+"""[1] exponents at which the Gaussians of primary ions, heavy and light fragments end. What lies beyond,
+0.2 % of the primaries, 0.7 and 1.8 % of the fragments, which carry up to a tenth of the dose each, is given to
+the rest."""
 
 NOTHING = 1e-8
 """[1] parts of a curve's maximum below which the rest of the curve is left out."""
@@ -97,7 +98,7 @@ class DoseOperator:
     @property
     def pairs(self) -> int:
         """Number of pairs of a sample and a ray."""
-        return int(self.ray_start[-1])
+        return self.sample.size
 
     @property
     def nbytes(self) -> int:
@@ -113,7 +114,7 @@ class DoseOperator:
         out = np.empty((2, self.samples))
         private = np.empty((self.chunk_ray.size - 1, 2 * self.samples))
         before, behind = self._arguments()
-        kernels.forward(*before, ions, *behind, private, out)
+        kernels.forward(*before, ions, *behind, private, out)  # type: ignore[call-arg]
         return out[1], out[0]
 
     def adjoint(self, by_linear: Floats, by_root: Floats) -> Floats:
@@ -122,7 +123,7 @@ class DoseOperator:
         gradient = np.stack([by_root, by_linear], axis=1).astype(np.float32).reshape(-1)
         slots, out = np.empty(sub.slots), np.empty(self.spots)
         before, behind = self._arguments()
-        kernels.adjoint(*before, np.diff(self.slot_spot_start) > 0, *behind, gradient, slots)
+        kernels.adjoint(*before, np.diff(self.slot_spot_start) > 0, *behind, gradient, slots)  # type: ignore[call-arg]
         kernels.weighted_sums(sub.spot_start, sub.slot, sub.share, slots, out)
         return out
 
@@ -193,19 +194,19 @@ def dose_operator(
 
 
 def ray_pairs(
-    points: NDArray[np.floating], rays: Rays, curves: Curves, *, memory_gib: float
+    points: NDArray[np.floating], rays: Rays, curves: Curves, *, memory_gib: float = np.inf
 ) -> tuple[Counts, NDArray[np.int32], NDArray[np.float32], NDArray[np.float32]]:
     """Find the rays near every point: first pair of each point, then ray, place in depth and Gaussian."""
     views = np.stack([rays.seen_from_beam(points, field) for field in range(rays.axes.shape[0])])
     geometry = pair_geometry(rays, curves)
     start = np.zeros(points.shape[0] + 1, np.int64)
     nothing = (np.empty(0, np.int32), np.empty(0, np.float32), np.empty(0, np.float32))
-    kernels.ray_pairs(views, *geometry, False, start[1:], *nothing)
+    kernels.ray_pairs(views, *geometry, False, start[1:], *nothing)  # type: ignore[call-arg]
     np.cumsum(start, out=start)
     pairs = int(start[-1])
     _check_memory(pairs, points.shape[0], memory_gib)
     found = (np.empty(pairs, np.int32), np.empty(pairs, np.float32), np.empty(pairs, np.float32))
-    kernels.ray_pairs(views, *geometry, True, start[:-1], *found)
+    kernels.ray_pairs(views, *geometry, True, start[:-1], *found)  # type: ignore[call-arg]
     return start, *found
 
 
@@ -275,6 +276,7 @@ def pair_geometry(rays: Rays, curves: Curves) -> tuple[object, ...]:
         sub.cell,
         sub.ray_of_cell,
         sub.ray_row,
+        _deepest(rays, curves),
         rays.drift,
         rays.first,
         rays.step_mm,
@@ -286,15 +288,25 @@ def pair_geometry(rays: Rays, curves: Curves) -> tuple[object, ...]:
     )
 
 
+def _deepest(rays: Rays, curves: Curves) -> Floats:
+    """Find behind which place of the depth grid each ray gives nothing, whatever the weights."""
+    sub = rays.sub_spots
+    used = np.bincount(sub.slot, minlength=sub.slots) > 0
+    behind = np.repeat(sub.energy_start[sub.ray_part] - sub.slot_start[:-1], np.diff(sub.slot_start))
+    depths = np.where(used, curves.end[behind + np.arange(sub.slots)] // curves.channels, 0)
+    last: Counts = np.maximum.reduceat(depths, sub.slot_start[:-1]) if sub.slots else np.zeros(0, np.int64)
+    # curves fall to zero in the interval behind their last value; rounding does not leave the last interval
+    return np.asarray(np.minimum(last - 0.001, curves.spread.shape[1] - 1.001), dtype=np.float64)
+
+
 def _weighted_mean(values: Floats, weight: Floats) -> Floats:
     """Average over the first axis; where nothing has weight, all weigh the same."""
     if values.shape[0] == 0:
         return np.zeros(values.shape[1])
     total = weight.sum(axis=0)
-    even = values.mean(axis=0)
-    return np.divide(
-        (values * weight).sum(axis=0), total, out=even, where=total > 1e-12 * total.max(initial=0.0)
-    )
+    even: Floats = values.mean(axis=0)
+    enough = total > 1e-12 * total.max(initial=0.0)
+    return np.divide((values * weight).sum(axis=0), total, out=even, where=enough)
 
 
 def _reach(rays: Rays, curves: Curves, kind: Counts, cut: Floats) -> Floats:
@@ -323,8 +335,9 @@ def _check_memory(pairs: int, samples: int, memory_gib: float) -> None:
     needed = pairs * BYTES_PER_PAIR / 2**30
     if needed > memory_gib:
         raise InputError(
-            f"dose operator: expected at most {memory_gib:g} GiB, got {needed:.1f} GiB ({pairs} pairs of rays and "
-            f"{samples} samples); {int(samples * memory_gib / needed)} samples would fit, or a larger spot_spacing_mm"
+            f"dose operator: expected at most {memory_gib:g} GiB, got {needed:.3g} GiB "
+            f"({pairs} pairs of rays and {samples} samples); {int(samples * memory_gib / needed)} samples "
+            "would fit, or a larger spot_spacing_mm"
         )
 
 
@@ -355,7 +368,7 @@ def _chunks(ray_start: Counts, size: Counts) -> Counts:
     cost = np.concatenate([[0.0], np.cumsum(np.diff(ray_start) + CURVE_COST * size)])
     edges = np.searchsorted(cost, cost[-1] * np.arange(kernels.CHUNKS + 1) / kernels.CHUNKS)
     edges[0], edges[-1] = 0, size.size
-    return edges.astype(np.int64)
+    return np.asarray(edges, dtype=np.int64)
 
 
 def spots_of_slots(rays: Rays) -> tuple[Counts, NDArray[np.int32], Floats]:

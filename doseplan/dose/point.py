@@ -1,4 +1,4 @@
-"""Dose in any points for given spot weights, in float64, with nothing stored for pairs of spots and points."""
+"""Dose in any points for given spot weights, in float64, nothing stored for pairs of spots and points."""
 
 import numpy as np
 import xarray as xr
@@ -60,13 +60,14 @@ def point_dose(
         first, end = int(edges[part]), int(edges[part + 1])
         if first < end and ions[sub.slot_start[first] : sub.slot_start[end]].any():
             behind = int(sub.energy_start[part])
-            lines = np.empty((end - first, int(curves.end[behind : sub.energy_start[part + 1]].max())))
+            columns = int(curves.end[behind : sub.energy_start[part + 1]].max()) + 2 * curves.channels
+            lines = np.empty((end - first, columns))
             kernels.ray_curves(
                 first, sub.slot_start, behind, curves.rows, ions, curves.table, curves.end, lines
             )
             for low in range(0, points.shape[0], CHUNK):
                 view = rays.seen_from_beam(points[order[low : low + CHUNK]], int(field))
-                kernels.point_sums(view, part, first, *geometry, lines, out[low : low + CHUNK])
+                kernels.point_sums(view, part, first, *geometry, lines, out[low : low + CHUNK])  # type: ignore[call-arg]
         progress("dose", (part + 1) / sub.part_field.size)
     found = np.empty((len(Channels._fields), points.shape[0]))
     found[:, order] = out.T

@@ -7,6 +7,7 @@ import xarray as xr
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
+from doseplan.dose.air import ASSUMPTION, NOZZLE_MM, drift_in_air
 from doseplan.dose.depth import grid_frame
 from doseplan.dose.matter import matter, water_attenuation
 from doseplan.dose.scenario import NOMINAL, Scenario
@@ -26,8 +27,9 @@ SHALLOW_MM = 0.5
 
 
 MODEL = (
-    "each spot is split into sub-spots at most 2 mm apart, each with the water-equivalent depth of its own ray",
-    "scattering and reactions along a ray go by the materials that it crosses; spectra and RBE by depth in water",
+    "each spot is split into sub-spots at most 2 mm apart, each with its own ray's water-equivalent depth",
+    "scattering and reactions along a ray go by the materials that it crosses, spectra by its depth in water",
+    ASSUMPTION,
 )
 """Assumptions that every dose states."""
 
@@ -51,8 +53,8 @@ class Rays:
     met : (row, node, 4) float32
         As `kernels.rays.trace_rays` writes it.
     nodes : (row, node, 5) float32
-        Water-equivalent depth [mm]; factor of the variance in water, and of the ions, of primary ions; the same
-        of their fragments.
+        Water-equivalent depth [mm]; factor of the variance in water, and of the ions, of primary ions; the
+        same of their fragments.
     """
 
     sub_spots: SubSpots
@@ -92,24 +94,21 @@ def trace_spots(
     scenario
         Shift of the patient and error of the range.
     before
-        Another phantom on the same grid, with its rays of the same spots: rays that pass no voxel which differs
-        are taken over. The result is the same, bit for bit.
+        Another phantom on the same grid, with its rays of the same spots: rays that pass no voxel which
+        differs are taken over. The result is the same, bit for bit.
     pitch_mm : [mm]
         Of the sub-spots; None chooses, see `split_spots`.
 
     Notes
     -----
-    The variance of scattering is that of water at the same depth times a factor: the ratio of the integrals of
-    scattering power times squared distance, in millimetres of the patient for the ray and of water for the
+    The variance of scattering is that of water at the same depth times a factor: the ratio of the integrals
+    of scattering power times squared distance, in millimetres of the patient for the ray and of water for the
     library. Its scattering power goes with 1 / residual range (Kanematsu, Phys. Med. Biol. 54 (2009) N67)
     and with the material. For fragments the ratio is that of the mean squared distances from where they
     were born. Primary ions are fewer, or more, by exp(-mu (q - depth)), fragments by the ratio of the
     reactions so far, where q is the depth of water with as many reactions.
     """
-    if before is not None:
-        sub_spots = before[1].sub_spots
-    else:
-        sub_spots = split_spots(spots, library, pitch_mm=pitch_mm)
+    sub_spots = split_spots(spots, library, pitch_mm=pitch_mm) if before is None else before[1].sub_spots
     axes = np.stack([spots[name].values for name in ("u_axis", "v_axis", "direction")], axis=1)
     isocentre = spots["isocentre"].values - np.array(scenario.shift_mm)
     corner, edges = grid_frame(phantom)
@@ -139,7 +138,7 @@ def trace_spots(
         axes=axes,
         first=first,
         step_mm=step,
-        drift=np.zeros((axes.shape[0], 2)),
+        drift=drift_in_air(spots, library, nozzle_mm=float(spots.attrs.get("nozzle_mm", NOZZLE_MM))),
         met=met,
         nodes=np.empty((0, 0, 5), np.float32),
     )

@@ -22,14 +22,14 @@ NARROW = 0.8
 exp(-2 pi2 0.8^2)), and no wider than it need be."""
 
 SPLIT = 0.3
-"""[1] least variance, in parts of the squared pitch, of the weights that make a spot of sub-spots: their sum is
-even to 0.5 % before they are made to add up to one."""
+"""[1] least variance, in parts of the squared pitch, of the weights that make a spot of sub-spots: their sum
+is even to 0.5 % before they are made to add up to one."""
 
 WIDEST = 3
 """Lattices of fragments are at most so many times as coarse as that of the primaries."""
 
 SPLIT_CUT = 7.0
-"""[1] weights end at this exponent: the spot's variance is 0.1 % less, and the weights still add up to one."""
+"""[1] weights end at this exponent, which leaves 0.6 % less variance; they still add up to one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -187,7 +187,7 @@ class _Layout:
         )
 
     def joined(self, parts: list[_Part]) -> SubSpots:
-        """Number rays, slots and rows of all parts one after the other."""
+        """Join all parts: rays, slots and rows are numbered one after the other."""
         rays = np.array([part.lines.shape[0] for part in parts])
         ray_start = np.concatenate([[0], np.cumsum(rays)])
         energies = np.array([part.energies.size for part in parts])

@@ -1,4 +1,4 @@
-"""Dose of spots through their sub-spots: one composite depth curve for each ray, looked up by every sample near it.
+"""Dose of spots through their sub-spots: one composite depth curve for each ray.
 
 A sample takes from every ray within reach one value of the ray's composite curve, times one Gaussian. How
 many energies the ray carries then costs nothing, and nothing is stored for each spot.
@@ -11,31 +11,59 @@ from numba import njit, prange
 
 DEAL = 256
 BLOCK = 256
+LOG2_E = 1.4426950408889634
+LN2 = 0.6931471805599453
+INVERSE_2_PI = 0.15915494309189535
 CHUNKS = 16
 
 
 @njit(cache=True, error_model="numpy", inline="always")
-def _pair(nodes, place, kind, squared, variance, drift, spread, cut, first_depth, depth_step):
-    """Return position in the depth grid and Gaussian of a ray at a point; a negative position for none."""
-    node = int(place)
-    part = place - node
-    near = nodes[node]
-    far = nodes[node + 1]
-    depth = near[0] + part * (np.float64(far[0]) - near[0])
-    position = max((depth - first_depth) / depth_step, 0.0)
-    bins = spread.size
-    if position > bins - 1:
-        return -1.0, 0.0
-    # the last interval is not left by rounding either
-    position = min(position, bins - 1.001)
-    low = min(int(position), bins - 2)
+def _pair(nodes, row, node, part, kind, squared, base, spread, cut, deepest, first_depth, per_depth):
+    """Return place in the depth grid, exponent and amplitude of a ray's Gaussian; a place < 0 for none."""
+    near = np.float64(nodes[row, node, 0])
+    position = (near + part * (nodes[row, node + 1, 0] - near) - first_depth) * per_depth
+    if position > deepest:
+        return -1.0, 0.0, 0.0
+    position = max(position, 0.0)
+    low = int(position)
     wide = spread[low] + (position - low) * (spread[low + 1] - spread[low])
-    factor = near[1 + 2 * kind] + part * (np.float64(far[1 + 2 * kind]) - near[1 + 2 * kind])
-    total = max(variance + drift + factor * wide, 0.25 * variance)
-    if squared > 2.0 * cut * total:
-        return -1.0, 0.0
-    share = near[2 + 2 * kind] + part * (np.float64(far[2 + 2 * kind]) - near[2 + 2 * kind])
-    return position, share * math.exp(-0.5 * squared / total) / (2.0 * math.pi * total)
+    factor = np.float64(nodes[row, node, kind])
+    factor += part * (nodes[row, node + 1, kind] - factor)
+    inverse = 1.0 / (base + factor * wide)
+    exponent = 0.5 * squared * inverse
+    if exponent > cut:
+        return -1.0, 0.0, 0.0
+    share = np.float64(nodes[row, node, kind + 1])
+    share += part * (nodes[row, node + 1, kind + 1] - share)
+    return position, exponent, share * inverse
+
+
+@njit(cache=True, error_model="numpy", fastmath={"reassoc", "contract", "nsz", "arcp"})
+def _multiply_exponentials(exponent, amplitude, bits, scale):
+    """Multiply by exp(-exponent), 0 <= exponent < 100, relative error 1e-15; loops without branches.
+
+    The whole part of the power of two goes into the exponent bits of `scale`, which shares memory with
+    `bits`; the rest, at most a half, through the Taylor series of degree 12, whose next term is 2e-16.
+    """
+    for item in range(exponent.size):
+        power = -LOG2_E * exponent[item]
+        whole = np.int32(power - 0.5)
+        part = (power - whole) * LN2
+        series = 1.0 / 39916800.0 + part / 479001600.0
+        series = 1.0 / 3628800.0 + part * series
+        series = 1.0 / 362880.0 + part * series
+        series = 1.0 / 40320.0 + part * series
+        series = 1.0 / 5040.0 + part * series
+        series = 1.0 / 720.0 + part * series
+        series = 1.0 / 120.0 + part * series
+        series = 1.0 / 24.0 + part * series
+        series = 1.0 / 6.0 + part * series
+        series = 0.5 + part * series
+        series = 1.0 + part * series
+        amplitude[item] *= 1.0 + part * series
+        bits[item] = (np.int64(whole) + 1023) << 52
+    for item in range(exponent.size):
+        amplitude[item] *= scale[item]
 
 
 @njit(cache=True, error_model="numpy", inline="always")
@@ -44,6 +72,12 @@ def _window(where, reach, pitch, corner, size):
     first = int(np.ceil((where - reach) / pitch)) - corner
     last = int(np.floor((where + reach) / pitch)) - corner
     return max(first, 0), min(last, size - 1) + 1
+
+
+@njit(cache=True, error_model="numpy", inline="always")
+def _base(variance, w, drift):
+    """Return the variance of a sub-spot in air at a place along the beam; a quarter is always left."""
+    return max(variance + w * (2.0 * drift[0] + w * drift[1]), 0.25 * variance)
 
 
 @njit(parallel=True, cache=True, error_model="numpy")
@@ -59,6 +93,7 @@ def ray_pairs(
     part_cell,
     ray_of_cell,
     ray_row,
+    ray_deepest,
     drift,
     first_node,
     node_step,
@@ -94,6 +129,8 @@ def ray_pairs(
         Negative where there is no ray.
     ray_row : (ray,) int32
         Where its profile is.
+    ray_deepest : (ray,) float64
+        Place in the depth grid behind which the ray gives nothing.
     drift : (field, 2) float64 [mm], [1]
         Covariance and variance of the angle of a beam in air at the isocentre.
     first_node : (field,) float64 [mm]
@@ -117,7 +154,7 @@ def ray_pairs(
     total = points.shape[1]
     last = nodes.shape[1] - 1
     # what lies beyond the cut is given to the rest: no dose is lost
-    whole = 1.0 - np.exp(-part_cut)
+    factor = INVERSE_2_PI / (1.0 - np.exp(-part_cut))
     for deal in prange(DEAL):
         for point in range(np.int64(deal), total, DEAL):
             pair = row_start[point] if fill else 0
@@ -130,7 +167,9 @@ def ray_pairs(
                 if place < 0.0 or place >= last:
                     continue
                 far = reach[part, int(place)]
-                widening = w * (2.0 * drift[field, 0] + w * drift[field, 1])
+                base = _base(part_variance[part], w, drift[field])
+                kind = 1 + 2 * part_kind[part]
+                node = int(place)
                 pitch = part_pitch[part]
                 one, end = _window(u, far, pitch, part_corner[part, 0], part_shape[part, 0])
                 low, high = _window(v, far, pitch, part_corner[part, 1], part_shape[part, 1])
@@ -145,24 +184,26 @@ def ray_pairs(
                         squared = across * across + along * along
                         if squared > far * far:
                             continue
-                        position, gauss = _pair(
-                            nodes[ray_row[ray]],
-                            place,
-                            part_kind[part],
+                        position, exponent, amplitude = _pair(
+                            nodes,
+                            ray_row[ray],
+                            node,
+                            place - node,
+                            kind,
                             squared,
-                            part_variance[part],
-                            widening,
+                            base,
                             spread[part],
                             part_cut[part],
+                            ray_deepest[ray],
                             first_depth,
-                            depth_step,
+                            1.0 / depth_step,
                         )
                         if position < 0.0:
                             continue
                         if fill:
                             out_ray[pair] = ray
                             out_position[pair] = position
-                            out_gauss[pair] = gauss / whole[part]
+                            out_gauss[pair] = amplitude * math.exp(-exponent) * factor[part]
                         pair += 1
             if not fill:
                 row_start[point] = pair
@@ -458,6 +499,7 @@ def point_sums(
     part_cell,
     ray_of_cell,
     ray_row,
+    ray_deepest,
     drift,
     first_node,
     node_step,
@@ -484,27 +526,34 @@ def point_sums(
         Added to.
     """
     channels = out.shape[1]
-    columns = curves.shape[1]
     field = part_field[part]
     total = points.shape[0]
     last = nodes.shape[1] - 1
     pitch = part_pitch[part]
-    whole = 1.0 - math.exp(-part_cut[part])
-    blocks = (total + BLOCK - 1) // BLOCK
-    for block in prange(blocks):
+    kind = 1 + 2 * part_kind[part]
+    factor = INVERSE_2_PI / (1.0 - math.exp(-part_cut[part]))
+    most = int((2.0 * reach[part].max() / pitch + 2.0) ** 2)
+    for block in prange((total + BLOCK - 1) // BLOCK):
         sums = np.empty(channels)
+        rays = np.empty(most, np.int64)
+        position = np.empty(most)
+        exponent = np.empty(most)
+        amplitude = np.empty(most)
+        bits = np.empty(most, np.int64)
+        scale = bits.view(np.float64)
         for point in range(np.int64(block) * BLOCK, min(np.int64(block + 1) * BLOCK, total)):
+            u = points[point, 0]
+            v = points[point, 1]
             w = points[point, 2]
             place = (w - first_node[field]) / node_step
             if place < 0.0 or place >= last:
                 continue
-            far = reach[part, int(place)]
-            widening = w * (2.0 * drift[field, 0] + w * drift[field, 1])
-            u = points[point, 0]
-            v = points[point, 1]
+            node = int(place)
+            far = reach[part, node]
+            base = _base(part_variance[part], w, drift[field])
             one, stop = _window(u, far, pitch, part_corner[part, 0], part_shape[part, 0])
             low, high = _window(v, far, pitch, part_corner[part, 1], part_shape[part, 1])
-            sums[:] = 0.0
+            found = 0
             for line in range(low, high):
                 along = v - (part_corner[part, 1] + line) * pitch
                 cell = part_cell[part] + line * part_shape[part, 0]
@@ -516,31 +565,34 @@ def point_sums(
                     squared = across * across + along * along
                     if squared > far * far:
                         continue
-                    position, gauss = _pair(
-                        nodes[ray_row[ray]],
-                        place,
-                        part_kind[part],
+                    position[found], exponent[found], amplitude[found] = _pair(
+                        nodes,
+                        ray_row[ray],
+                        node,
+                        place - node,
+                        kind,
                         squared,
-                        part_variance[part],
-                        widening,
+                        base,
                         spread[part],
                         part_cut[part],
+                        ray_deepest[ray],
                         first_depth,
-                        depth_step,
+                        1.0 / depth_step,
                     )
-                    if position < 0.0:
-                        continue
-                    depth = int(position)
-                    share = position - depth
-                    at = channels * depth
-                    if at + 2 * channels > columns:
-                        continue
-                    curve = curves[ray - first_ray]
-                    for channel in range(channels):
-                        near = curve[at + channel]
-                        sums[channel] += gauss * (near + share * (curve[at + channels + channel] - near))
+                    rays[found] = ray - first_ray
+                    if position[found] >= 0.0:
+                        found += 1
+            _multiply_exponentials(exponent[:found], amplitude[:found], bits, scale)
+            sums[:] = 0.0
+            for pair in range(found):
+                depth = int(position[pair])
+                share = position[pair] - depth
+                curve = curves[rays[pair], channels * depth : channels * (depth + 2)]
+                for channel in range(channels):
+                    near = curve[channel]
+                    sums[channel] += amplitude[pair] * (near + share * (curve[channels + channel] - near))
             for channel in range(channels):
-                out[point, channel] += sums[channel] / whole
+                out[point, channel] += factor * sums[channel]
 
 
 @njit(parallel=True, cache=True, error_model="numpy")

@@ -6,10 +6,10 @@ import xarray as xr
 
 from doseplan import schema
 from doseplan.biology import nirs_dose
-from doseplan.dose.curves import beams_eye_view
 from doseplan.dose.fields import place_fields
+from doseplan.dose.rays import trace_spots
 from doseplan.dose.spots import place_spots
-from doseplan.dose.total import BODY_RSP, REACH_MM, grid_dose, sample_dose
+from doseplan.dose.total import BODY_RSP, grid_dose, sample_dose
 from doseplan.messages import InputError
 
 
@@ -47,22 +47,9 @@ def _samples(points):
     return xr.Dataset({"sample_position": schema.variable("sample_position", points)})
 
 
-@pytest.fixture(scope="module")
-def reached(phantom, spots):
-    """Whether each field reaches each voxel, (field, voxel)."""
-    uv = beams_eye_view(spots, _centres(phantom))
-    masks = np.zeros((2, uv.shape[1]), bool)
-    for field in range(2):
-        own = spots["field_index"].values == field
-        position = np.column_stack([spots["spot_u"].values[own], spots["spot_v"].values[own]])
-        beside = np.abs(uv[field] - np.clip(uv[field], position.min(axis=0), position.max(axis=0)))
-        masks[field] = beside.max(axis=1) <= REACH_MM
-    return masks & (phantom["rsp"].values.ravel() >= BODY_RSP)
-
-
-def test_grid_and_samples_are_one_model(case, phantom, spots, beams, grid, reached):
+def test_grid_and_samples_are_one_model(case, phantom, spots, beams, grid):
     rng = np.random.default_rng(10)
-    voxels = rng.choice(np.flatnonzero(reached.all(axis=0)), 200, replace=False)
+    voxels = rng.choice(np.flatnonzero(grid["dose"].values > 0.0), 200, replace=False)
     found = sample_dose(case, phantom, _samples(_centres(phantom)[voxels]), spots, beams)
     for name in ("dose", "dose_rbe", "let_d"):
         # the grid is float32: 6e-8
@@ -71,20 +58,18 @@ def test_grid_and_samples_are_one_model(case, phantom, spots, beams, grid, reach
         )
 
 
-def test_grid_leaves_out_next_to_nothing(case, phantom, spots, beams, grid, reached):
-    voxels = np.flatnonzero(reached.sum(axis=0) == 1)
-    found = sample_dose(case, phantom, _samples(_centres(phantom)[voxels]), spots, beams)
-    left_out = found["sample_dose"].values - grid["dose"].values.flat[voxels]
-    # 35 mm are over 3 sigma of the fragments' 11 mm, whose own amplitude is 1 % of the peak's
-    assert 0.0 < left_out.max() < 1e-4 * grid["dose"].values.max()
+def test_grid_is_zero_in_air_only_where_there_is_dose(case, phantom, spots, beams, grid):
+    air = phantom["rsp"].values.ravel() < BODY_RSP
+    assert not grid["dose"].values.ravel()[air].any()
+    dark = np.flatnonzero(~air & (grid["dose"].values.ravel() == 0.0))
+    found = sample_dose(case, phantom, _samples(_centres(phantom)[dark]), spots, beams)
+    assert not found["sample_dose"].values.any()
+    assert any("on the grid there is no dose where rsp" in line for line in grid.attrs["assumptions"])
 
 
-def test_grid_is_zero_in_air_and_out_of_reach_only(grid, reached):
-    expected = reached.any(axis=0)
-    assert 0 < expected.sum() < expected.size
-    # every chosen voxel gets some dose: the library's tail reaches through the whole box
-    np.testing.assert_array_equal(grid["dose"].values.ravel() > 0.0, expected)
-    assert any("on the grid a field gives no dose" in line for line in grid.attrs["assumptions"])
+def test_rays_may_be_given(case, phantom, spots, beams, grid):
+    again = grid_dose(case, phantom, spots, beams, rays=trace_spots(phantom, spots, beams))
+    np.testing.assert_array_equal(again["dose"].values, grid["dose"].values)
 
 
 def test_scale_and_let_are_stated(case, phantom, spots, beams, grid):

@@ -71,10 +71,17 @@ def spots(beams, seed=1, spacing=4.0, half=3, gantries=(0.0, 90.0)):
 
 
 def points(count, seed=2, half=25.0):
-    """Random points in a cube around the isocentre, and depths that also reach beyond the table."""
+    """Random points in a cube around the isocentre."""
     rng = np.random.default_rng(seed)
-    where = rng.uniform(-half, half, (count, 3)) + np.array([1.0, -2.0, 3.0])
-    return where, rng.uniform(0.0, 120.0, (2, count))
+    return rng.uniform(-half, half, (count, 3)) + np.array([1.0, -2.0, 3.0])
+
+
+def phantom(seed=5, voxel=3.0, half=33.0):
+    """A cube around the isocentre of random stopping power."""
+    centre = np.arange(-half + 0.5 * voxel, half, voxel)
+    rsp = np.random.default_rng(seed).uniform(0.3, 1.7, (centre.size,) * 3)
+    data = {"rsp": rsp, "z": centre + 3.0, "y": centre - 2.0, "x": centre + 1.0}
+    return xr.Dataset({name: schema.variable(name, values) for name, values in data.items()})
 
 
 def water_equivalent_depth(rsp, lower, spacing, point, direction):
@@ -99,64 +106,125 @@ def water_equivalent_depth(rsp, lower, spacing, point, direction):
     return total
 
 
-def spot_dose(beams, energy, wepl, squared):
-    """Channels of 1e6 ions at one point: dose, dose z*, dose LET, two of LEM I, as sums over components."""
+def trace_ray(matter, lower, spacing, start, direction, place, reference):
+    """What a ray has met at one place along it: integrals over the pieces between voxel faces upstream.
+
+    Depth, variance by scattering, mean squared distance of the reactions, reactions.
+    """
+    upper = lower + spacing * np.array(matter.shape[2::-1])
+    cuts = [place]
+    for axis in range(3):
+        if direction[axis] != 0.0:
+            faces = lower[axis] + spacing[axis] * np.arange(matter.shape[2 - axis] + 1)
+            cuts.extend((faces - start[axis]) / direction[axis])
+    cuts = sorted(cut for cut in cuts if cut <= place)
+    depth = variance = lever = reactions = 0.0
+    for near, far in pairwise(cuts):
+        middle = start + 0.5 * (near + far) * direction
+        if not (np.all(middle > lower) and np.all(middle < upper)):
+            continue
+        x, y, z = np.floor((middle - lower) / spacing).astype(int)
+        stopping, scattering, rate = (float(value) for value in matter[z, y, x])
+        # the kernel takes the residual range in the middle of the whole voxel, even at a place inside it
+        whole = far - near
+        if far == place:
+            faces = lower + spacing * (np.array((x, y, z)) + (direction > 0.0))
+            exits = [
+                (faces[axis] - start[axis]) / direction[axis] for axis in range(3) if direction[axis] != 0.0
+            ]
+            whole = min(exits) - near
+        power = scattering / max(reference - depth - 0.5 * stopping * whole, 1.0)
+        # integral of (place - s)^2 from near to far
+        moment = ((place - near) ** 3 - (place - far) ** 3) / 3.0
+        variance += power * moment
+        lever += rate * moment
+        reactions += rate * (far - near)
+        depth += stopping * (far - near)
+    return depth, variance, lever / reactions if reactions > 0.0 else 0.0, reactions
+
+
+def spot_doses(where, rays, spot_set, beams, cuts=(6.0, 5.0, 4.0)):
+    """Channels of 1e6 ions of every spot at every point, (spot, channel, point): sub-spot after sub-spot."""
     depth = beams["depth"].values
-    if wepl > depth[-1]:
-        return (0.0,) * len(CHANNELS)
-    totals = [0.0] * len(CHANNELS)
-    for component in range(beams.sizes["component"]):
-        air = float(beams["air_sigma"][energy])
-        spread = beams["lateral_sigma"].values[energy, component]
-        variance = np.interp(wepl, depth, air**2 + spread**2)
-        gauss = math.exp(-squared / (2.0 * variance)) / (2.0 * math.pi * variance)
-        for channel, name in enumerate(CHANNELS):
-            totals[channel] += (
-                GRAY_MM2 * np.interp(wepl, depth, beams[name].values[energy, component]) * gauss
-            )
-    return tuple(totals)
+    sub, components = rays.sub_spots, beams.sizes["component"]
+    air = beams["air_sigma"].values ** 2
+    field_of, energy_of = spot_set["field_index"].values, spot_set["energy_index"].values
+    row_of = {
+        (int(f), *np.round(uv, 6)): row
+        for row, (f, uv) in enumerate(zip(sub.row_field, sub.row_uv, strict=True))
+    }
+    out = np.zeros((spot_set.sizes["spot"], len(CHANNELS), len(where)))
+    for spot in range(out.shape[0]):
+        field, energy = int(field_of[spot]), int(energy_of[spot])
+        u, v, w = ((where - rays.isocentre) @ rays.axes[field].T).T
+        place = (w - rays.first[field]) / rays.step_mm
+        node = np.floor(place).astype(int)
+        for component in range(components):
+            part = field * components + component
+            pitch, narrow = sub.pitch[part], sub.variance[part]
+            spread = mean_spread(beams, np.unique(energy_of[field_of == field]), component)
+            for line_u, line_v, share in lattice(
+                float(spot_set["spot_u"][spot]), float(spot_set["spot_v"][spot]), air[energy] - narrow, pitch
+            ):
+                nodes = rays.nodes[row_of[(field, *np.round((line_u, line_v), 6))]].astype(float)
+                one = nodes[node] + (place - node)[:, None] * (nodes[node + 1] - nodes[node])
+                wepl = one[:, 0]
+                kind = 1 if component == 0 else 3
+                drift = w * (2.0 * rays.drift[field, 0] + w * rays.drift[field, 1])
+                variance = narrow + drift + one[:, kind] * np.interp(wepl, depth, spread)
+                squared = (u - line_u) ** 2 + (v - line_v) ** 2
+                gauss = np.exp(-squared / (2.0 * variance)) / (2.0 * math.pi * variance)
+                gauss *= one[:, kind + 1] / (1.0 - math.exp(-cuts[component]))
+                gauss[(squared / (2.0 * variance) > cuts[component]) | (wepl > depth[-1])] = 0.0
+                for channel, name in enumerate(CHANNELS):
+                    curve = GRAY_MM2 * beams[name].values[energy, component]
+                    out[spot, channel] += share * gauss * np.interp(wepl, depth, curve)
+    return out
+
+
+def mean_spread(beams, energies, component):
+    """Variance that water adds, weighted by the dose of the energies."""
+    weight = beams["idd"].values[energies, component]
+    variance = beams["lateral_sigma"].values[energies, component] ** 2
+    even = variance.mean(axis=0)
+    total = weight.sum(axis=0)
+    enough = total > 1e-12 * total.max()
+    return np.where(enough, (weight * variance).sum(axis=0) / np.where(enough, total, 1.0), even)
+
+
+def lattice(u, v, variance, pitch, cut=7.0):
+    """Places and shares of the sub-spots of a spot: a Gaussian, cut and made to add up to one."""
+    half = int(math.sqrt(2.0 * cut * variance) / pitch) + 2
+    found = []
+    for i in range(math.floor(u / pitch) - half, math.floor(u / pitch) + half + 1):
+        for j in range(math.floor(v / pitch) - half, math.floor(v / pitch) + half + 1):
+            exponent = ((i * pitch - u) ** 2 + (j * pitch - v) ** 2) / (2.0 * variance)
+            if exponent <= cut + 1e-9:
+                found.append((i * pitch, j * pitch, math.exp(-exponent)))
+    total = sum(share for *_, share in found)
+    return [(line_u, line_v, share / total) for line_u, line_v, share in found]
 
 
 def spot_peak(beams, energy):
-    """Largest dose of 1e6 ions anywhere on the axis of a spot, at the table's depths."""
-    return max(spot_dose(beams, energy, depth, 0.0)[0] for depth in beams["depth"].values)
+    """Largest dose of 1e6 ions anywhere on the axis of a spot in water, at the table's depths."""
+    variance = float(beams["air_sigma"][energy]) ** 2 + beams["lateral_sigma"].values[energy] ** 2
+    return (GRAY_MM2 * beams["idd"].values[energy] / (2.0 * math.pi * variance)).sum(axis=0).max()
 
 
-def dense_influence(where, wepl, spot_set, beams, relative_cutoff):
+def dense_influence(where, rays, spot_set, beams, relative_cutoff):
     """Root and linear channel of every spot in every sample, (spot, sample), zero below the cut-off."""
-    root = np.zeros((spot_set.sizes["spot"], len(where)))
-    linear = np.zeros_like(root)
-    peaks = [spot_peak(beams, energy) for energy in range(beams.sizes["energy"])]
-    relative = where - spot_set["isocentre"].values
-    for spot in range(root.shape[0]):
-        field = int(spot_set["field_index"][spot])
-        energy = int(spot_set["energy_index"][spot])
-        across = relative @ spot_set["u_axis"].values[field] - float(spot_set["spot_u"][spot])
-        along = relative @ spot_set["v_axis"].values[field] - float(spot_set["spot_v"][spot])
-        for sample in range(len(where)):
-            squared = across[sample] ** 2 + along[sample] ** 2
-            value = spot_dose(beams, energy, wepl[field, sample], squared)
-            if value[0] >= relative_cutoff * peaks[energy]:
-                # the modified MKM of the NIRS scale: alpha0 0.172, beta 0.0615
-                root[spot, sample] = math.sqrt(0.0615) * value[0]
-                linear[spot, sample] = 0.172 * value[0] + 0.0615 * value[1]
+    dose = spot_doses(where, rays, spot_set, beams)
+    peaks = np.array([spot_peak(beams, energy) for energy in spot_set["energy_index"].values])
+    kept = dose[:, 0] >= relative_cutoff * peaks[:, None]
+    # the modified MKM of the NIRS scale: alpha0 0.172, beta 0.0615
+    root = np.where(kept, math.sqrt(0.0615) * dose[:, 0], 0.0)
+    linear = np.where(kept, 0.172 * dose[:, 0] + 0.0615 * dose[:, 1], 0.0)
     return root, linear
 
 
-def point_dose(where, wepl, spot_set, beams):
+def point_dose(where, rays, spot_set, beams):
     """Explicit sum over all spots at every point, of every channel."""
-    out = np.zeros((len(CHANNELS), len(where)))
-    relative = where - spot_set["isocentre"].values
-    for spot in range(spot_set.sizes["spot"]):
-        field = int(spot_set["field_index"][spot])
-        energy = int(spot_set["energy_index"][spot])
-        across = relative @ spot_set["u_axis"].values[field] - float(spot_set["spot_u"][spot])
-        along = relative @ spot_set["v_axis"].values[field] - float(spot_set["spot_v"][spot])
-        for point in range(len(where)):
-            squared = across[point] ** 2 + along[point] ** 2
-            value = spot_dose(beams, energy, wepl[field, point], squared)
-            out[:, point] += float(spot_set["weight"][spot]) * np.array(value)
-    return tuple(out)
+    return np.einsum("s,scp->cp", spot_set["weight"].values, spot_doses(where, rays, spot_set, beams))
 
 
 def forward(row_start, spot_index, root, linear, weight):
