@@ -17,8 +17,8 @@ Counts = NDArray[np.int64]
 
 CUT = (6.0, 5.0, 4.0)
 """[1] exponents at which the Gaussians of primary ions, heavy and light fragments end. What lies beyond,
-0.2 % of the primaries, 0.7 and 1.8 % of the fragments, which carry up to a tenth of the dose each, is given to
-the rest."""
+0.2 % of the primaries, 0.7 and 1.8 % of the fragments, which carry up to a tenth of the dose each, is given
+to the rest."""
 
 NOTHING = 1e-8
 """[1] parts of a curve's maximum below which the rest of the curve is left out."""
@@ -98,14 +98,14 @@ class DoseOperator:
     @property
     def pairs(self) -> int:
         """Number of pairs of a sample and a ray."""
-        return self.sample.size
+        return int(self.sample.size)
 
     @property
     def nbytes(self) -> int:
         """Memory that products read, without the weights and the samples' channels."""
         names = ("table", "sample", "position", "gauss", "slot_spot", "slot_share")
         sub = self.rays.sub_spots
-        return sum(getattr(self, name).nbytes for name in names) + sub.slot.nbytes + sub.share.nbytes
+        return int(sum(getattr(self, name).nbytes for name in names) + sub.slot.nbytes + sub.share.nbytes)
 
     def forward(self, weight: Floats) -> tuple[Floats, Floats]:
         """Compute the linear and the root channel of all samples, (sample,) each, of weights [1e6 ions]."""
@@ -306,7 +306,7 @@ def _weighted_mean(values: Floats, weight: Floats) -> Floats:
     total = weight.sum(axis=0)
     even: Floats = values.mean(axis=0)
     enough = total > 1e-12 * total.max(initial=0.0)
-    return np.divide((values * weight).sum(axis=0), total, out=even, where=enough)
+    return np.asarray(np.divide((values * weight).sum(axis=0), total, out=even, where=enough))
 
 
 def _reach(rays: Rays, curves: Curves, kind: Counts, cut: Floats) -> Floats:

@@ -21,12 +21,16 @@ CHUNK = 400_000
 """Points looked at at a time."""
 
 
+ALL = slice(None)
+
+
 def point_dose(
     points: NDArray[np.floating],
     rays: Rays,
     spots: xr.Dataset,
     library: xr.Dataset,
     *,
+    components: slice = ALL,
     progress: Progress = silent,
 ) -> Channels:
     """Compute what all spots together do in points; the model is that of `dose_operator`.
@@ -41,6 +45,8 @@ def point_dose(
         Spots with weights.
     library : Dataset
         Beam library.
+    components
+        Which of its components count.
 
     Returns
     -------
@@ -56,7 +62,10 @@ def point_dose(
     order = _bricks(points)
     out = np.zeros((points.shape[0], len(Channels._fields)))
     edges = np.searchsorted(sub.ray_part, np.arange(sub.part_field.size + 1))
+    wanted = range(library["idd"].shape[1])[components]
     for part, field in enumerate(sub.part_field):
+        if sub.part_component[part] not in wanted:
+            continue
         first, end = int(edges[part]), int(edges[part + 1])
         if first < end and ions[sub.slot_start[first] : sub.slot_start[end]].any():
             behind = int(sub.energy_start[part])
@@ -69,6 +78,7 @@ def point_dose(
                 view = rays.seen_from_beam(points[order[low : low + CHUNK]], int(field))
                 kernels.point_sums(view, part, first, *geometry, lines, out[low : low + CHUNK])  # type: ignore[call-arg]
         progress("dose", (part + 1) / sub.part_field.size)
+    progress("dose", 1.0)
     found = np.empty((len(Channels._fields), points.shape[0]))
     found[:, order] = out.T
     return Channels(*found)

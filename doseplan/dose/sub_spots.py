@@ -236,12 +236,11 @@ class _Layout:
 
 def _fine_pitch(uv: Floats, narrowest: float) -> float:
     """Divide the distance between neighbouring spots until sub-spots are near and narrow enough."""
-    near = (
-        cKDTree(np.unique(uv, axis=0)).query(np.unique(uv, axis=0), k=2)[0][:, 1].min()
-        if len(uv) > 1
-        else 1e9
-    )
-    spacing = float(near) if np.isfinite(near) and near < 1e3 else PITCH_MM
+    places = np.unique(uv, axis=0)
+    spacing = PITCH_MM
+    if places.shape[0] > 1:
+        distance = np.asarray(cKDTree(places).query(places, k=2)[0])
+        spacing = float(distance[:, 1].min())
     parts = max(int(np.ceil(spacing / PITCH_MM - 1e-9)), 1)
     while narrowest < (NARROW**2 + SPLIT) * (spacing / parts) ** 2:
         parts += 1
