@@ -5,7 +5,7 @@ from doseplan.dose.bragg import depth_dose, energy_spectra, sensitivities
 from doseplan.dose.depth import water_equivalent_depth
 from doseplan.dose.fields import place_fields
 from doseplan.dose.implants import implant_crossings
-from doseplan.dose.influence import dose_influence, transpose
+from doseplan.dose.influence import EntryOperator, dose_influence, entry_operator, transpose
 from doseplan.dose.operator import DoseOperator, dose_operator
 from doseplan.dose.point import point_dose
 from doseplan.dose.rays import Rays, trace_spots, with_range_error
@@ -17,6 +17,7 @@ from doseplan.dose.total import grid_dose, sample_dose
 __all__ = [
     "NOMINAL",
     "DoseOperator",
+    "EntryOperator",
     "Rays",
     "Scenario",
     "beam_library",
@@ -24,6 +25,7 @@ __all__ = [
     "dose_influence",
     "dose_operator",
     "energy_spectra",
+    "entry_operator",
     "grid_dose",
     "implant_crossings",
     "place_fields",

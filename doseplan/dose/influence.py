@@ -5,6 +5,7 @@ Stored are the two additive channels that the RBE model of a scale reads. Optimi
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 import xarray as xr
@@ -15,6 +16,7 @@ from doseplan.dose.curves import effect_table, peak_root
 from doseplan.dose.operator import Curves, checked_points, make_curves, ray_pairs, spots_of_slots
 from doseplan.dose.rays import Rays
 from doseplan.kernels.composite import spot_rows
+from doseplan.kernels.products import adjoint, forward
 from doseplan.kernels.sorting import CHUNKS, transpose_entries
 from doseplan.messages import InputError, Progress, silent
 
@@ -99,6 +101,58 @@ def transpose(influence: xr.Dataset) -> xr.Dataset:
     start, index, root, linear = (influence[name].values for name in SPOT_MAJOR)
     samples = int(influence.attrs["samples"])
     return _dataset(SAMPLE_MAJOR, _turned(start, index, root, linear, samples), dict(influence.attrs))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EntryOperator:
+    """Linear map from spot weights to two channels in samples, and its transpose, by the entries themselves.
+
+    Attributes
+    ----------
+    spot_major
+        `entry_start`, `sample_index`, `entry_root`, `entry_linear`.
+    sample_major
+        `row_start`, `spot_index`, `entry_root`, `entry_linear`.
+    """
+
+    spot_major: tuple[NDArray[np.generic], ...]
+    sample_major: tuple[NDArray[np.generic], ...]
+
+    @property
+    def spots(self) -> int:
+        """Number of spots."""
+        return int(self.spot_major[0].size - 1)
+
+    @property
+    def samples(self) -> int:
+        """Number of samples."""
+        return int(self.sample_major[0].size - 1)
+
+    @property
+    def nbytes(self) -> int:
+        """Memory that products read, without the weights and the samples' channels."""
+        return sum(array.nbytes for array in (*self.spot_major, *self.sample_major))
+
+    def forward(self, weight: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Compute the linear and the root channel of all samples, (sample,) each, of weights [1e6 ions]."""
+        linear, root = np.empty(self.samples), np.empty(self.samples)
+        forward(*self.sample_major, weight, root, linear)  # type: ignore[call-arg]
+        return linear, root
+
+    def adjoint(self, by_linear: NDArray[np.float64], by_root: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Carry derivatives by the samples' channels, (sample,) each, over to the spot weights, (spot,)."""
+        out = np.empty(self.spots)
+        adjoint(*self.spot_major, by_root, by_linear, out)  # type: ignore[call-arg]
+        return out
+
+
+def entry_operator(influence: xr.Dataset) -> EntryOperator:
+    """Hold the entries of an influence in both orders."""
+    by_sample = transpose(influence)
+    return EntryOperator(
+        spot_major=tuple(influence[name].values for name in SPOT_MAJOR),
+        sample_major=tuple(by_sample[name].values for name in SAMPLE_MAJOR),
+    )
 
 
 def _dataset(

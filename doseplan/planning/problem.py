@@ -1,13 +1,13 @@
 """The planning problem on arrays: which samples it sees, what a plan does to them, and the hard limits."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
 from doseplan.biology.models import rbe_model
-from doseplan.dose import DoseOperator, Rays, dose_operator
+from doseplan.dose import DoseOperator, EntryOperator, Rays, dose_operator
 from doseplan.dose.curves import peak_root
 from doseplan.messages import InputError
 
@@ -17,6 +17,10 @@ Channels = tuple[Array, Array]
 
 ROOT_UNIT = 0.25
 """Root channel of about 1 Gy on either scale: weights are measured by what gives it."""
+
+
+REACHED = 1e-3
+"""[1] a target sample that all spots together give less than this part of the usual is out of reach."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,12 +35,15 @@ class Problem:
         Hard limit, infinite where there is none.
     target : (target sample,)
         Indices of the samples of the target.
+    offset : two of (sample,)
+        What the operator leaves out of each channel.
     """
 
-    operator: DoseOperator
+    operator: DoseOperator | EntryOperator
     peak: Array
     upper: Array
     target: NDArray[np.int64]
+    offset: Channels
     prescription_gye: float
     fractions: int
     scale: str = "NIRS"
@@ -75,7 +82,9 @@ def build_problem(
         No spot reaches a target sample.
     """
     operator = dose_operator(points, rays, library, scale=scale)
-    unreached = target & (operator.forward(np.ones(operator.spots))[1] <= 0.0)
+    together = operator.forward(np.ones(operator.spots))[1]
+    usual = float(np.median(together[target])) if target.any() else 0.0
+    unreached = target & (together <= REACHED * usual)
     if unreached.any():
         where = points[np.argmax(unreached)].round(1).tolist()
         raise InputError(
@@ -87,15 +96,31 @@ def build_problem(
         peak=peak_root(library, scale)[spots["energy_index"].values],
         upper=upper,
         target=np.flatnonzero(target).astype(np.int64),
+        offset=(np.zeros(upper.size), np.zeros(upper.size)),
         prescription_gye=prescription_gye,
         fractions=fractions,
         scale=scale,
     )
 
 
+def with_exact_dose(problem: Problem, weight: Array, exact: Channels) -> Problem:
+    """Make the problem's dose equal to the exact one at these weights: the difference becomes the offset."""
+    stored = influence_channels(problem, weight)
+    offset = (exact[0] - stored[0], exact[1] - stored[1])
+    # float32 values may add up to a little more; a negative offset could make a dose negative
+    return replace(problem, offset=(np.maximum(offset[0], 0.0), np.maximum(offset[1], 0.0)))
+
+
+def influence_channels(problem: Problem, weight: Array) -> Channels:
+    """Compute what weights [1e6 ions] give to both channels; the offset is not in it."""
+    return problem.operator.forward(weight)
+
+
 def rbe_dose_and_slopes(problem: Problem, weight: Array) -> tuple[Array, Array, Array]:
     """Compute Gy(RBE) of every sample, and its derivatives by the linear and the root channel."""
-    linear, root = problem.operator.forward(weight)
+    linear, root = influence_channels(problem, weight)
+    linear += problem.offset[0]
+    root += problem.offset[1]
     model = rbe_model(problem.scale)
     gye = model.dose(linear, root, fractions=problem.fractions)
     return gye, *model.gradient(linear, root, fractions=problem.fractions)

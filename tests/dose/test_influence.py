@@ -81,7 +81,7 @@ def test_a_spot_is_as_wide_as_the_library_says(phantom_of, one_spot, beams):
             np.interp(depth, beams["depth"].values, row) for row in beams["lateral_sigma"].values[15] ** 2
         ]
         expected = float(beams["air_sigma"][15]) ** 2 + np.average(wide, weights=share)
-        # Gaussians that end at e^-6 (and those of fragments at e^-5) have 1.5 % (3.4 %) less variance, and the
+        # Gaussians that end at e^-6 (those of fragments at e^-5) have 1.5 % (3.4 %) less variance, and the
         # weights of sub-spots, that end at e^-7, 0.6 %: under 1.5 % of the width
         assert expected * 0.97 < found < expected * 1.002
 

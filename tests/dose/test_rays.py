@@ -82,8 +82,8 @@ def test_scattering_goes_by_the_material(one_spot, beams, material, tissue):
         slab = _scattered(depth, path, [medium if one else WATER for one in inside], range_mm)
         flat = np.arange(0.05, wepl, 0.1)
         water = _scattered(flat, flat, [WATER] * flat.size, range_mm)
-        # 1 / residual range against Moliere's, with its correction for single scattering: 5 % of a ratio, which
-        # is 2.5 % of a width that is itself a small part of the spot's
+        # 1 / residual range against Moliere's, with its correction for single scattering: 5 % of a ratio,
+        # which is 2.5 % of a width that is itself a small part of the spot's
         assert nodes[node, 1] == pytest.approx(slab / water, rel=0.05)
     assert np.ptp(nodes[:, 1]) > 0.05
 

@@ -12,7 +12,7 @@ import xarray as xr
 from doseplan import schema
 from doseplan.biology.mkm import HSG
 from doseplan.case.spec import BeamField, Constraint, Delivery, Prescription
-from doseplan.dose import place_fields, place_spots
+from doseplan.dose import EntryOperator, place_fields, place_spots
 from doseplan.planning.problem import Problem
 
 LIMITS = (Constraint(structure="cord", max_gy_rbe=50.0), Constraint(structure="target", max_percent=110.0))
@@ -35,8 +35,10 @@ def make_problem(seed, *, spots=40, samples=120, offset=0.0):
     upper = np.full(samples, np.inf)
     upper[:target], upper[cord:] = 70.4, 50.0
     return Problem(
-        spot_major=_arrays(by_spot, z_star),
-        sample_major=_arrays(by_sample, z_star.T),
+        operator=EntryOperator(
+            spot_major=_arrays(by_spot, z_star), sample_major=_arrays(by_sample, z_star.T)
+        ),
+        peak=ROOT * dense.max(axis=1),
         upper=upper,
         target=np.arange(target, dtype=np.int64),
         # of dose, and ten times as much of dose times z*

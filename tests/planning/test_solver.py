@@ -98,14 +98,15 @@ def test_gather_is_the_adjoint_of_the_dose(problem_of):
 def test_columns_are_scaled_to_about_one_gray(problem_of):
     problem = problem_of(3)
     root = np.array([influence_channels(problem, unit)[1] for unit in np.diag(column_scale(problem))])
-    # cumulative sums of about 1500 float64 squares
-    np.testing.assert_allclose(np.linalg.norm(root, axis=1), ROOT_UNIT, rtol=1e-11)
+    # half the sum times the peak stands for the sum of squares; even random entries are within 30 % of that
+    np.testing.assert_allclose(np.linalg.norm(root, axis=1), ROOT_UNIT, rtol=0.3)
 
 
 def test_a_spot_that_reaches_nothing_gets_no_scale_and_no_weight(problem_of):
     problem = problem_of(3)
-    start = problem.spot_major[0]
-    lonely = replace(problem, spot_major=(np.append(start, start[-1]), *problem.spot_major[1:]))
+    start, *rest = problem.operator.spot_major
+    operator = replace(problem.operator, spot_major=(np.append(start, start[-1]), *rest))
+    lonely = replace(problem, operator=operator, peak=np.append(problem.peak, 0.1))
     assert column_scale(lonely)[-1] == 0.0
     assert _solved(lonely).weight[-1] == 0.0
 
