@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from doseplan.dose.curves import VARIANCE, effect_table
 from doseplan.dose.rays import Rays
 from doseplan.kernels import composite as kernels
+from doseplan.kernels import pairs as pair_kernels
 from doseplan.kernels.sorting import CHUNKS, transpose_entries
 from doseplan.messages import InputError
 
@@ -201,12 +202,12 @@ def ray_pairs(
     geometry = pair_geometry(rays, curves)
     start = np.zeros(points.shape[0] + 1, np.int64)
     nothing = (np.empty(0, np.int32), np.empty(0, np.float32), np.empty(0, np.float32))
-    kernels.ray_pairs(views, *geometry, False, start[1:], *nothing)  # type: ignore[call-arg]
+    pair_kernels.ray_pairs(views, *geometry, False, start[1:], *nothing)  # type: ignore[call-arg]
     np.cumsum(start, out=start)
     pairs = int(start[-1])
     _check_memory(pairs, points.shape[0], memory_gib)
     found = (np.empty(pairs, np.int32), np.empty(pairs, np.float32), np.empty(pairs, np.float32))
-    kernels.ray_pairs(views, *geometry, True, start[:-1], *found)  # type: ignore[call-arg]
+    pair_kernels.ray_pairs(views, *geometry, True, start[:-1], *found)  # type: ignore[call-arg]
     return start, *found
 
 

@@ -8,7 +8,8 @@ from doseplan.dose.channels import Channels
 from doseplan.dose.curves import curve_table
 from doseplan.dose.operator import checked_points, make_curves, pair_geometry, spots_of_slots
 from doseplan.dose.rays import Rays
-from doseplan.kernels import composite as kernels
+from doseplan.kernels import pairs as kernels
+from doseplan.kernels.composite import weighted_sums
 from doseplan.messages import Progress, silent
 
 Floats = NDArray[np.float64]
@@ -58,7 +59,7 @@ def point_dose(
     curves = make_curves(rays, library, curve_table(library))
     geometry = pair_geometry(rays, curves)
     ions = np.empty(sub.slots)
-    kernels.weighted_sums(*spots_of_slots(rays), np.array(spots["weight"].values, dtype=np.float64), ions)
+    weighted_sums(*spots_of_slots(rays), np.array(spots["weight"].values, dtype=np.float64), ions)
     order = _bricks(points)
     out = np.zeros((points.shape[0], len(Channels._fields)))
     edges = np.searchsorted(sub.ray_part, np.arange(sub.part_field.size + 1))

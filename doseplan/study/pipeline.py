@@ -13,7 +13,15 @@ from doseplan import schema
 from doseplan.anatomy import build_phantom, place_samples
 from doseplan.biology.models import rbe_model
 from doseplan.case import Case, ScanCase
-from doseplan.dose import beam_library, grid_dose, place_fields, place_spots, sample_dose, trace_spots
+from doseplan.dose import (
+    Rays,
+    beam_library,
+    grid_dose,
+    place_fields,
+    place_spots,
+    sample_dose,
+    trace_spots,
+)
 from doseplan.exchange import check_folder, open_run, read_arm, run_digest, write_arm, write_attributes
 from doseplan.messages import Progress, silent
 from doseplan.planning import optimise
@@ -55,13 +63,20 @@ def plan_case(case: Case, *, out: str | Path | None = None, progress: Progress =
     library = beam_library(progress=progress)
     arms: dict[str, Stages] = {}
     spots: xr.Dataset | None = None
+    traced: tuple[xr.Dataset, Rays] | None = None
     for arm in names:
         if arm in finished:
             arms[arm] = finished[arm]
         else:
             others = [phantoms[name] for name in phantoms if name != arm]
-            arms[arm] = plan_arm(
-                case, phantoms[arm], library, others=others, start=spots, progress=_named(progress, arm)
+            arms[arm], traced = plan_arm(
+                case,
+                phantoms[arm],
+                library,
+                others=others,
+                start=spots,
+                before=traced,
+                progress=_named(progress, arm),
             )
             if folder is not None:
                 _keep(folder, arm, arms[arm], _described(case, attributes, arms, library), progress)
@@ -76,9 +91,10 @@ def plan_arm(
     *,
     others: Sequence[xr.Dataset] = (),
     start: xr.Dataset | None = None,
+    before: tuple[xr.Dataset, Rays] | None = None,
     progress: Progress = silent,
-) -> Stages:
-    """Plan one arm on its phantom: samples, spots, weights, final dose.
+) -> tuple[Stages, tuple[xr.Dataset, Rays]]:
+    """Plan one arm on its phantom: samples, spots, weights, final dose. The phantom and its rays come along.
 
     Parameters
     ----------
@@ -86,6 +102,8 @@ def plan_arm(
         Phantoms of the other arms, which the spots reach too.
     start
         Spots of another arm with their weights; spots cover the unoperated target, so all arms share them.
+    before
+        Phantom of another arm and its rays of the same spots: those that pass nothing new stay.
     """
     progress("samples and spots", 0.0)
     samples = place_samples(phantom, case)
@@ -93,16 +111,17 @@ def plan_arm(
         spots = place_spots(case, phantom, place_fields(case, phantom), library, others)
     else:
         spots = start
-    rays = trace_spots(phantom, spots, library)
+    rays = trace_spots(phantom, spots, library, before=before)
     planned = optimise(case, phantom, samples, spots, library, rays=rays, start=start, progress=progress)
     at_samples = sample_dose(case, phantom, samples, planned, library, rays=rays)
     on_grid = grid_dose(case, phantom, planned, library, rays=rays, progress=progress)
-    return {
+    stages = {
         "anatomy": phantom,
         "samples": samples.assign(at_samples.data_vars),
         "spots": planned,
         "dose": on_grid,
     }
+    return stages, (phantom, rays)
 
 
 def arms_of(case: Case) -> dict[str, tuple[float | None, Case]]:

@@ -39,8 +39,11 @@ class Rooms:
     def beam_library(self, *, progress: object) -> xr.Dataset:
         return xr.Dataset(attrs={"assumptions": ["of beams", "of phantoms"]})
 
-    def optimise(self, *rooms: xr.Dataset, start: xr.Dataset | None, progress: object) -> xr.Dataset:
-        arm = rooms[1].attrs["arm"]
+    def optimise(
+        self, *stages: xr.Dataset, rays: str, start: xr.Dataset | None, progress: object
+    ) -> xr.Dataset:
+        arm = stages[1].attrs["arm"]
+        assert rays == f"rays of {arm}"
         if arm == self.stop_at:
             raise KeyboardInterrupt
         before = None if start is None else float(start["weight"][0])
@@ -48,7 +51,14 @@ class Rooms:
         weight = schema.variable("weight", [0.0 if before is None else before + 1.0])
         return xr.Dataset({"weight": weight}, attrs={"assumptions": [f"of planning {arm}"]})
 
-    def grid_dose(self, case: Case, phantom: xr.Dataset, *_: xr.Dataset, progress: object) -> xr.Dataset:
+    def trace_spots(self, phantom: xr.Dataset, *_: xr.Dataset, before: tuple[xr.Dataset, str] | None) -> str:
+        # the phantom before, if any, comes with its own rays
+        assert before is None or before[1] == f"rays of {before[0].attrs['arm']}"
+        return f"rays of {phantom.attrs['arm']}"
+
+    def grid_dose(
+        self, case: Case, phantom: xr.Dataset, *_: xr.Dataset, rays: str, progress: object
+    ) -> xr.Dataset:
         return xr.Dataset({"dose": schema.variable("dose", phantom["rsp"].values)}, coords=phantom.coords)
 
 
@@ -64,7 +74,8 @@ def rooms(monkeypatch: pytest.MonkeyPatch) -> Rooms:
         "place_fields": lambda case, phantom: xr.Dataset(),
         "place_spots": lambda *_: xr.Dataset(),
         "optimise": made_up.optimise,
-        "sample_dose": lambda *_: dose,
+        "trace_spots": made_up.trace_spots,
+        "sample_dose": lambda *_, rays: dose,
         "grid_dose": made_up.grid_dose,
     }
     for name, room in replaced.items():
