@@ -22,8 +22,8 @@ ACROSS = {"left": ("x", 1.0), "right": ("x", -1.0), "anterior": ("y", -1.0), "po
 
 def part_of_target(
     case: Case, phantom: xr.Dataset, field: int, points: NDArray[np.float64]
-) -> NDArray[np.bool_] | None:
-    """Find the points of the target, (point, 3) [mm], that a field covers; None if it covers all of it.
+) -> NDArray[np.bool_]:
+    """Find the points of the target, (point, 3) [mm], that a field covers: all of them, or those of its part.
 
     A plane through the middle of the cord divides each axial slice; `patch_overlap_mm` lies half on either
     side of it. A point on the plane belongs to both parts.
@@ -35,7 +35,7 @@ def part_of_target(
     """
     part = case.fields[field].part
     if part is None:
-        return None
+        return np.ones(points.shape[0], dtype=bool)
     axis, sign = ACROSS[part]
     place = "xyz".index(axis)
     beyond = sign * (points[:, place] - _cord_middle(phantom, axis, points[:, 2]))
@@ -69,10 +69,10 @@ def of_part(
     -------
     (spot,) bool
     """
+    if covered.all():
+        return np.ones(spots.shape[0], dtype=bool)
     points = np.concatenate([np.column_stack([uv, depth]) for depth in depths])
     inside = np.tile(covered, 2)
-    if inside.all():
-        return np.ones(spots.shape[0], dtype=bool)
     keep = _distance(points[inside], spots) <= _distance(points[~inside], spots) + SAME_MM
     nearest = _distance(spots, points[inside]) + SAME_MM
     lacking = _distance(spots[keep], points[inside]) > nearest

@@ -64,7 +64,8 @@ def place_spots(
     found: list[tuple[NDArray[np.int64], ...]] = []
     notes: list[str] = []
     for field in range(fields.sizes["field"]):
-        _check_depth(field, deepest[field], library)
+        own = part_of_target(case, phantom, field, target)
+        _check_depth(field, deepest[field, own], library)
         rays, proximal, distal = _rays(case, uv[field], nearest[field], deepest[field], half_voxel)
         if rays.size == 0:
             raise InputError(
@@ -75,14 +76,13 @@ def place_spots(
         lowest, highest = r80[layers].min(), r80[layers].max()
         low = np.minimum(proximal - margin, highest)
         high = np.maximum(distal + margin, lowest)
-        notes += _shallow_note(field, float(proximal.min()), float(r80.min()))
+        notes += _shallow_note(field, float(nearest[field, own].min()), float(r80.min()))
         layer, ray = np.nonzero((r80[layers, np.newaxis] >= low) & (r80[layers, np.newaxis] <= high))
-        chosen = np.column_stack([rays[ray], r80[layers[layer]]])
-        covered = part_of_target(case, phantom, field, target)
-        if covered is not None:
-            own = of_part(covered, uv[field], (nearest[field], deepest[field]), chosen)
-            layer, ray = layer[own], ray[own]
-            notes += behind_cord_note(phantom, fields, field, target[covered])
+        places = np.column_stack([rays[ray], r80[layers[layer]]])
+        kept = of_part(own, uv[field], (nearest[field], deepest[field]), places)
+        layer, ray = layer[kept], ray[kept]
+        if case.fields[field].part is not None:
+            notes += behind_cord_note(phantom, fields, field, target[own])
         found.append((np.full(ray.size, field), layers[layer], rays[ray, 0], rays[ray, 1]))
     return _with_spots(fields, library, found, notes)
 

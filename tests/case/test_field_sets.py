@@ -101,6 +101,7 @@ MISTAKES = {
     "set a number": ("fields = { set = 3 }", "fields.set: expected 'posterior', 'posterior_oblique_pair', 'lateral' or 'patch', got 3"),
     "set missing": ("fields = { angle_deg = 30 }", "fields.set: expected a value, got nothing"),
     "fields a number": ("fields = 3", "fields: expected a list, got 3"),
+    "fields of numbers": ("fields = [3]", "fields[0]: expected a table, got 3"),
     "fields empty": ("fields = []", "fields: expected at least 1 entry, got 0"),
     "set key misspelt": ('fields = { set = "patch", angel_deg = 3 }', "fields.angel_deg: expected a known key, got 'angel_deg'; did you mean 'angle_deg'?"),
     "set key of another set": ('fields = { set = "posterior", angle_deg = 30 }', "fields: expected keys of the set posterior (couch_deg, roll_deg), got 'angle_deg'"),

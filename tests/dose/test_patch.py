@@ -183,6 +183,22 @@ def test_no_cord_and_no_target_on_its_side_are_errors(ring, case_of, beams, phan
         place(case, beside.assign(spot_target=schema.variable("spot_target", beside["spot_target"])), beams)
 
 
+def test_a_field_has_to_reach_its_own_part_only(case_of, beams, phantom_of):
+    """From the left, the far side of the target lies 84 mm deep; the library reaches 80 mm."""
+    phantom = phantom_of(centre=(-20.0, -6.0, 2.0), radius=15.0)
+    x, y = phantom["x"].values + 20.0, phantom["y"].values + 6.0
+    cord = np.broadcast_to(np.hypot(y[:, None], x) < CORD_MM, phantom["rsp"].shape)
+    phantom = phantom.assign(cord=schema.variable("cord", cord))
+    with pytest.raises(InputError, match=r"fields\[0\]: expected a target within 80.0 mm of water"):
+        place(patched(case_of, (90.0, None), (270.0, None)), phantom, beams)
+    spots = place(patched(case_of, (90.0, "left"), (270.0, "right")), phantom, beams)
+    assert places_of(spots, 0, beams)[:, 2].max() <= 70.0 + 3.0  # the plane and a layer
+    # the near side begins 15 mm behind the skin on the right, in front of the shortest range
+    assert [line.split(":")[0] for line in spots.attrs["assumptions"] if "in front of" in line] == [
+        "fields[1]"
+    ]
+
+
 def test_fields_of_different_days_are_refused_until_they_are_planned(ring, case_of, beams):
     case = patched(case_of, (90.0, None), (270.0, None))
     case.course = (Course(fields=("field 1",), fractions=8), Course(fields=("field 2",), fractions=8))
