@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike
 ARMS = ("none", "decompressed", "separated")
 """Arms that every run has, in this order."""
 
-VERSION = 3
+VERSION = 4
 """Version of these declarations and of the layout of run folders; a run of another version is refused."""
 
 
@@ -101,6 +101,10 @@ VARIABLES = {
     # fields and spots
     "gantry": _declare(("field",), "float64", "deg", "gantry angle, IEC 61217"),
     "couch": _declare(("field",), "float64", "deg", "couch angle, IEC 61217"),
+    "roll": _declare(("field",), "float64", "deg", "roll of the table top about its long axis, DICOM's sign"),
+    "part": _declare(("field",), "uint8", "1", "what it covers of the target: 0 all, then as PARTS"),
+    "course_index": _declare(("field",), "int32", "1", "course in which the field is given"),
+    "course_fractions": _declare(("course",), "int32", "1", "fractions of the course"),
     "direction": _declare(("field", "axis"), "float64", "1", "unit vector along the beam, patient LPS"),
     "u_axis": _declare(("field", "axis"), "float64", "1", "first lateral unit vector, patient LPS"),
     "v_axis": _declare(("field", "axis"), "float64", "1", "second lateral unit vector, patient LPS"),
@@ -149,6 +153,9 @@ VARIABLES = {
 
 STRUCTURES = {"other": 0, "cord": 1, "target": 2}
 """Codes of `sample_structure`."""
+
+PARTS = {"left": 1, "right": 2, "anterior": 3, "posterior": 4}
+"""Codes of `part`, seen from the middle of the cord."""
 
 RBE_ATTRIBUTES = ("rbe_model", "scale", "fractions")
 

@@ -85,6 +85,10 @@ def make_spots(rng: np.random.Generator) -> xr.Dataset:
     data = {
         "gantry": [90.0, 330.0],
         "couch": [0.0, 15.0],
+        "roll": [0.0, -12.5],
+        "part": [0, 0],
+        "course_index": [0, 0],
+        "course_fractions": [FRACTIONS],
         "direction": np.eye(3)[:2],
         "u_axis": np.eye(3)[:2],
         "v_axis": np.eye(3)[:2],
@@ -96,7 +100,8 @@ def make_spots(rng: np.random.Generator) -> xr.Dataset:
         "spot_v": 7.5 - np.arange(count),
         "weight": weight,
     }
-    return xr.Dataset({name: schema.variable(name, values) for name, values in data.items()})
+    variables = {name: schema.variable(name, values) for name, values in data.items()}
+    return xr.Dataset(variables, attrs={"field_names": ["field 1", "patch"]})
 
 
 def make_dose(rng: np.random.Generator) -> xr.Dataset:

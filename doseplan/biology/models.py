@@ -5,7 +5,7 @@ beams, species and energies and over the whole course. The effect of one of n eq
 linear / n + (root / n)^2, convex in the weights of the beams; the dose is a rising function of it.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Protocol
@@ -268,26 +268,6 @@ def nirs_dose(dose: ArrayLike, dose_z_star: ArrayLike, *, fractions: int) -> Arr
     absorbed, product = _checked("dose", dose), _checked("dose_z_star", dose_z_star)
     linear = HSG.alpha0 * absorbed + HSG.beta * product
     return NirsMkm().dose(linear, np.sqrt(HSG.beta) * absorbed, fractions=fractions)
-
-
-def course_dose(model: RbeModel, parts: Sequence[tuple[ArrayLike, ArrayLike, int]]) -> Array:
-    """Sum the doses of parts of a course that are given on different days.
-
-    Parameters
-    ----------
-    parts : sequence of (linear, root, fractions)
-        Fields of one day are mixed before the non-linear step: their channels are added up in one part.
-        Fields of alternate days are different parts, summed after it.
-
-    Raises
-    ------
-    InputError
-        No part.
-    """
-    if not parts:
-        raise InputError("parts: expected at least one part of the course, got none")
-    doses = [model.dose(linear, root, fractions=fractions) for linear, root, fractions in parts]
-    return np.asarray(np.sum(np.stack(np.broadcast_arrays(*doses)), axis=0))
 
 
 def largest_factor(

@@ -3,6 +3,7 @@
 from dataclasses import fields, is_dataclass
 
 from doseplan.case.anatomy_spec import Area, Length, Part
+from doseplan.case.courses import field_names
 from doseplan.case.spec import Case, PhantomCase, ScanCase
 
 UNSOURCED = ("assumed", "from memory")
@@ -12,8 +13,8 @@ UNSOURCED = ("assumed", "from memory")
 def assumptions(case: Case) -> tuple[str, ...]:
     """Write the assumptions of a case as sentences for the report, those of one kind together."""
     if isinstance(case, ScanCase):
-        return tuple(_of_scan(case))
-    return (*_of_case(case), *_of_anatomy(case))
+        return (*_of_scan(case), *_of_fields(case))
+    return (*_of_case(case), *_of_fields(case), *_of_anatomy(case))
 
 
 def _of_scan(case: ScanCase) -> list[str]:
@@ -83,6 +84,35 @@ def _of_parts(case: PhantomCase) -> list[str]:
         )
     if case.clinical is not None and case.clinical.dumbbell is not None:
         lines.append("dumbbell score: the points of each feature are assumed, the cut-off of 3 is published")
+    return lines
+
+
+def _of_fields(case: Case) -> list[str]:
+    """Sentences for patches, rolls and days that not every case has."""
+    lines, names = [], field_names(case.fields)
+    parts = [
+        f"{name}: {field.part}"
+        for name, field in zip(names, case.fields, strict=True)
+        if field.part is not None
+    ]
+    if parts:
+        lines.append(
+            f"patch fields ({', '.join(parts)}): the target is divided through the middle of the unoperated "
+            f"cord in every axial slice, parts overlap by {case.delivery.patch_overlap_mm:g} mm"
+        )
+    rolls = [
+        f"{name} {field.roll_deg:g} deg"
+        for name, field in zip(names, case.fields, strict=True)
+        if field.roll_deg != 0.0
+    ]
+    if rolls:
+        lines.append(f"rolled table top ({', '.join(rolls)}): the patient turns as one rigid body")
+    if len(case.course) > 1:
+        days = [f"{course.fractions} x {' + '.join(course.fields)}" for course in case.course]
+        lines.append(
+            f"courses ({'; '.join(days)}): fields of one day are mixed before the RBE step, days are added "
+            "after it"
+        )
     return lines
 
 

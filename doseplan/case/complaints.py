@@ -1,7 +1,8 @@
 """Turn what pydantic found into lines: `file: path.to[0].key: expected rule, got value`."""
 
 import difflib
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Iterable, Sequence, Sized
 from dataclasses import fields, is_dataclass
 from typing import Any, get_args
 
@@ -23,10 +24,13 @@ _TYPES = {
     "dataclass_type": "a table",
     "too_long": "fewer entries",
     "string_too_short": "a text that is not empty",
+    "string_too_long": "a shorter text",
 }
 
 
-def complaints(error: ValidationError, root: type, files: dict[str, str], *, where: str) -> list[str]:
+def complaints(
+    error: ValidationError, root: type, files: dict[str, str], *, where: str, inside: Location = ()
+) -> list[str]:
     """List every mistake once, in the order of the file.
 
     Parameters
@@ -38,9 +42,13 @@ def complaints(error: ValidationError, root: type, files: dict[str, str], *, whe
         First key of a path to the file that it was read from; all others are in `where`.
     where : str
         Name of the case file.
+    inside
+        Where in the file the dataclass stands; its top by default.
     """
     lines = []
     for detail in error.errors(include_url=False):
+        if _follows(detail):
+            continue
         location: Location = tuple(part for part in detail["loc"] if not str(part).startswith("function-"))
         file = where
         owner: Any = root
@@ -48,9 +56,8 @@ def complaints(error: ValidationError, root: type, files: dict[str, str], *, whe
             file = files[str(location[0])]
             owner = _owner(root, (location[0], ""))
             location = location[1:]
-        lines.append(
-            ": ".join(part for part in (file, path(location), _sentence(detail, owner, location)) if part)
-        )
+        place = path((*inside, *location))
+        lines.append(": ".join(part for part in (file, place, _sentence(detail, owner, location)) if part))
     return list(dict.fromkeys(lines))
 
 
@@ -95,6 +102,16 @@ def _dataclass_in(hint: Any) -> Any:
     return next((found for found in map(_dataclass_in, get_args(hint)) if found is not None), None)
 
 
+def _follows(detail: ErrorDetails) -> bool:
+    """Tell a list that counts as too short only because its entries are wrong, which has lines of its own."""
+    stated = detail["input"]
+    return (
+        detail["type"] == "too_short"
+        and isinstance(stated, Sized)
+        and len(stated) >= detail["ctx"]["min_length"]
+    )
+
+
 def _sentence(detail: ErrorDetails, owner: Any, location: Location) -> str:
     kind, value, context = detail["type"], detail["input"], detail.get("ctx", {})
     if kind in ("unexpected_keyword_argument", "extra_forbidden"):
@@ -107,10 +124,16 @@ def _sentence(detail: ErrorDetails, owner: Any, location: Location) -> str:
         text = str(context["error"])
         return text if "expected" in text else f"expected a valid value, got {shown(value)} ({text})"
     if kind == "literal_error":
-        return f"expected {context['expected']}, got {shown(value)}"
+        return f"expected {context['expected']}, got {shown(value)}{_meant(value, context['expected'])}"
     if kind == "too_short":
         return f"expected at least {context['min_length']} entry, got {context['actual_length']}"
     return f"expected {_rule(kind, context, location) or detail['msg'].lower()}, got {shown(value)}"
+
+
+def _meant(value: object, expected: str) -> str:
+    """Ask for the nearest of the quoted texts, if one is near."""
+    found = difflib.get_close_matches(str(value), re.findall(r"'([^']*)'", expected), n=1, cutoff=0.6)
+    return f"; did you mean '{found[0]}'?" if found else ""
 
 
 def _rule(kind: str, context: dict[str, Any], location: Location) -> str | None:

@@ -13,6 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from doseplan.case.assume import assumptions
 from doseplan.case.complaints import complaints, nearest, shown
+from doseplan.case.field_sets import expand_fields
 from doseplan.case.levels import expand_anatomy
 from doseplan.case.sense import sense, sense_scan
 from doseplan.case.spec import Case, PhantomCase, ScanCase
@@ -81,6 +82,8 @@ def parse_case(
     ]
     stated = {key: value for key, value in stated.items() if key not in _NOT_KEYS}
     stated.setdefault("name", Path(where).stem)
+    stated, wrong = expand_fields(stated, where=where)
+    unknown += wrong
     if "ct" in stated:
         return _parse_scan_case(stated, unknown, case_text, anatomy_text, where)
     lines, files = [], {}

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from importlib import resources
 
 from doseplan.case.complaints import nearest
+from doseplan.case.courses import field_lines
 from doseplan.case.spec import Case, PhantomCase, ScanCase
 from doseplan.case.tissues import TISSUES
 
@@ -23,6 +24,7 @@ def sense(case: PhantomCase, *, where: str, anatomy_where: str) -> list[str]:
         *_memory(case, where),
         *_materials(case, where),
         *_scales(case, where),
+        *field_lines(case, where),
         *_tumour(case, where, anatomy_where),
         *_levels(case, where),
         *_organs(case, anatomy_where),
@@ -40,7 +42,7 @@ def sense_scan(case: ScanCase, *, where: str) -> list[str]:
         lines.append(
             f"{where}: surgery.en_bloc: expected on a phantom only, as a CT has no zones of bone, got one"
         )
-    return [*lines, *_scales(case, where)]
+    return [*lines, *_scales(case, where), *field_lines(case, where)]
 
 
 def extents_mm(case: PhantomCase) -> tuple[tuple[float, float], tuple[float, float], tuple[float, float]]:

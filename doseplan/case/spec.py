@@ -11,6 +11,9 @@ from doseplan.case.disease_spec import Hardware, Surgery, Tumour
 from doseplan.case.scan_spec import Scan
 
 Degrees = Annotated[float, Field(ge=0.0, lt=360.0)]
+Roll = Annotated[float, Field(ge=-45.0, le=45.0)]
+Part = Literal["left", "right", "anterior", "posterior"]
+"""Of the target, seen from the middle of the cord."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,23 +29,41 @@ class Prescription:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BeamField:
-    """One treatment field."""
+    """One treatment field.
+
+    `part` is what it covers of the target, all of it if None. A field without a name is called after its
+    number, see `doseplan.case.courses`.
+    """
 
     __pydantic_config__ = STRICT
 
     gantry_deg: Degrees
     couch_deg: Degrees = 0.0
+    roll_deg: Roll = 0.0
+    part: Part | None = None
+    name: Annotated[str, Field(min_length=1, max_length=32)] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Course:
+    """Fields that are given on the same days, by name, and on how many."""
+
+    __pydantic_config__ = STRICT
+
+    fields: Annotated[tuple[Annotated[str, Field(min_length=1)], ...], Field(min_length=1)]
+    fractions: Annotated[int, Field(ge=1, le=60)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delivery:
-    """How spots are laid out."""
+    """How spots are laid out; `patch_overlap_mm` is how far neighbouring parts of the target overlap."""
 
     __pydantic_config__ = STRICT
 
     spot_spacing_mm: Annotated[float, Field(ge=1.0, le=10.0)] = 4.0
     layer_spacing_mm: Annotated[float, Field(ge=1.0, le=10.0)] = 3.0
     spot_margin_mm: Annotated[float, Field(ge=0.0, le=20.0)] = 5.0
+    patch_overlap_mm: Annotated[float, Field(ge=0.0, le=20.0)] = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,7 +158,8 @@ DEFAULT_GOALS = (Goal(min_percent=90.0), Goal(dose_percent=95.0, volume_percent=
 class PhantomCase:
     """One case on a phantom: anatomy, tumour, surgery, hardware, prescription, fields, limits and goals.
 
-    `material` gives tissues another row of data/materials.csv. The last three are not keys of the file: what
+    Without a `course` all fields are given every day. `material` gives tissues another row of
+    data/materials.csv. The last three are not keys of the file: what
     was assumed, and the texts that the case was read from.
     """
 
@@ -151,6 +173,7 @@ class PhantomCase:
     hardware: Hardware | None = None
     clinical: Clinical | None = None
     fields: Annotated[tuple[BeamField, ...], Field(min_length=1)] = DEFAULT_FIELDS
+    course: tuple[Course, ...] = ()
     delivery: Delivery = Delivery()
     grid: Grid = Grid()
     constraint: tuple[Constraint, ...] = DEFAULT_CONSTRAINTS
@@ -179,6 +202,7 @@ class ScanCase:
     prescription: Prescription
     clinical: Clinical | None = None
     fields: Annotated[tuple[BeamField, ...], Field(min_length=1)] = DEFAULT_FIELDS
+    course: tuple[Course, ...] = ()
     delivery: Delivery = Delivery()
     grid: Grid = Grid()
     constraint: tuple[Constraint, ...] = DEFAULT_CONSTRAINTS

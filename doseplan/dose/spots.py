@@ -11,6 +11,7 @@ from doseplan import schema
 from doseplan.case.spec import Case
 from doseplan.dose.curves import beams_eye_view
 from doseplan.dose.depth import grid_frame, water_equivalent_depth
+from doseplan.dose.patch import behind_cord_note, of_part, part_of_target
 from doseplan.messages import InputError
 
 ASSUMPTIONS = (
@@ -32,7 +33,8 @@ def place_spots(
 
     Rays stand on a regular grid through the isocentre wherever the target's projection is at most
     `spot_margin_mm` away. Layers are the library's energies nearest to multiples of `layer_spacing_mm`
-    in r80.
+    in r80. A field that covers a part of the target gets those of these spots that lie nearer to that part
+    than to the rest, so that neighbouring parts abut where they meet and have their margin elsewhere.
 
     Parameters
     ----------
@@ -48,8 +50,10 @@ def place_spots(
     Raises
     ------
     InputError
-        A field has no ray that hits the target, or the target reaches deeper than the highest energy.
+        A field has no ray that hits the target, or no part of the target to cover, or the target reaches
+        deeper than the highest energy.
     """
+    _require_one_course(fields)
     target = _target_points(phantom)
     depths = np.stack([water_equivalent_depth(arm, fields, target) for arm in (phantom, *others)])
     nearest, deepest = depths.min(axis=0), depths.max(axis=0)
@@ -60,7 +64,8 @@ def place_spots(
     found: list[tuple[NDArray[np.int64], ...]] = []
     notes: list[str] = []
     for field in range(fields.sizes["field"]):
-        _check_depth(field, deepest[field], library)
+        own = part_of_target(case, phantom, field, target)
+        _check_depth(field, deepest[field, own], library)
         rays, proximal, distal = _rays(case, uv[field], nearest[field], deepest[field], half_voxel)
         if rays.size == 0:
             raise InputError(
@@ -71,10 +76,25 @@ def place_spots(
         lowest, highest = r80[layers].min(), r80[layers].max()
         low = np.minimum(proximal - margin, highest)
         high = np.maximum(distal + margin, lowest)
-        notes += _shallow_note(field, float(proximal.min()), float(r80.min()))
+        notes += _shallow_note(field, float(nearest[field, own].min()), float(r80.min()))
         layer, ray = np.nonzero((r80[layers, np.newaxis] >= low) & (r80[layers, np.newaxis] <= high))
+        places = np.column_stack([rays[ray], r80[layers[layer]]])
+        kept = of_part(own, uv[field], (nearest[field], deepest[field]), places)
+        layer, ray = layer[kept], ray[kept]
+        if case.fields[field].part is not None:
+            notes += behind_cord_note(phantom, fields, field, target[own])
         found.append((np.full(ray.size, field), layers[layer], rays[ray, 0], rays[ray, 1]))
     return _with_spots(fields, library, found, notes)
+
+
+def _require_one_course(fields: xr.Dataset) -> None:
+    """Refuse fields of alternate days as long as weights and doses mix all fields in every fraction."""
+    courses = fields.sizes["course"]
+    if courses > 1:
+        raise InputError(
+            f"course: expected one course with all fields, as fields on different days are not planned yet, "
+            f"got {courses} courses"
+        )
 
 
 def _with_spots(

@@ -32,7 +32,10 @@ def reference_problems(datasets: Sequence[Dataset]) -> list[str]:
     """
     problems = [*_identifiers(datasets), *_frames_of_reference(datasets)]
     for dataset in datasets:
-        problems += _object_problems(dataset)
+        try:
+            problems += _object_problems(dataset)
+        except (TypeError, ValueError):  # of float or int; the value is not repeated, it may be anything
+            problems.append(_line(_where(dataset), "numbers that can be read", "damaged ones"))
     return problems
 
 

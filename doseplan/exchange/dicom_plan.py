@@ -48,7 +48,7 @@ BEAM_LINES = ("Beam: spot size", "Beam: ripple filter", "Beam: momentum spread",
 ScanningSpotSize (optional) is not written."""
 
 TURNS = ("Gantry", "BeamLimitingDevice", "PatientSupport")
-PITCHES = ("TableTopPitch", "TableTopRoll", "GantryPitch")
+TILTS = ("TableTopPitch", "TableTopRoll", "GantryPitch")
 UNKNOWN = (
     "TableTopVerticalPosition",
     "TableTopLongitudinalPosition",
@@ -61,7 +61,6 @@ def ion_plan(
     spots: xr.Dataset,
     *,
     structures: Dataset,
-    fractions: int,
     case_toml: str,
     assumptions: Sequence[str] = (),
     source: Source,
@@ -71,11 +70,10 @@ def ion_plan(
     Parameters
     ----------
     spots
-        Fields and spots; `weight` is in 1e6 ions over the whole course, the plan states ions per fraction.
+        Fields, their courses, and spots; `weight` is in 1e6 ions over the whole course, the plan states ions
+        per fraction.
     structures
         Structure set of the arm.
-    fractions
-        Number of fractions; every fraction is the same.
     case_toml
         Text of the case; its prescription becomes the dose reference of the target.
     assumptions
@@ -89,27 +87,28 @@ def ion_plan(
     Notes
     -----
     Metersets are numbers of particles (PrimaryDosimeterUnit NP). Spots of zero weight are left out, and so
-    are fields without any spot left. Layers go from the highest energy to the lowest. Positions of spots are
-    x, y of the IEC gantry frame in the isocentric plane, which are u, v of the fields. The mode of modulation
-    (the beam stays at each spot) is stated although only MODULATED_SPEC asks for it: dciodvfy wants it too.
+    are fields without any spot left and courses without any such field. A course is a fraction group. Layers
+    go from the highest energy to the lowest. Positions of spots are x, y of the IEC gantry frame in the
+    isocentric plane, which are u, v of the fields. The mode of modulation (the beam stays at each spot) is
+    stated although only MODULATED_SPEC asks for it: dciodvfy wants it too.
     """
     found = start_object(source, RTIonPlanStorage, "RTPLAN", "ion plan")
     add_frame_of_reference(found, source)
     found.RTPlanLabel = text(LABEL, 16)
     found.RTPlanName = text(f"{source.case}, {source.arm}")
-    found.RTPlanDescription = _description(fractions, assumptions)
+    found.RTPlanDescription = _description(spots["course_fractions"].values, assumptions)
     found.RTPlanDate, found.RTPlanTime = "", ""
     found.RTPlanGeometry = "PATIENT"
     found.ReferencedStructureSetSequence = [reference(structures)]
     found.PatientSetupSequence = [_setup()]
     _add_prescription(found, case_toml, structures)
-    found.IonBeamSequence = _beams(spots, fractions, source)
-    found.FractionGroupSequence = [_fraction_group(found.IonBeamSequence, fractions)]
+    found.IonBeamSequence = _beams(spots, source)
+    found.FractionGroupSequence = _fraction_groups(spots, found.IonBeamSequence)
     found.ApprovalStatus = "UNAPPROVED"
     return found
 
 
-def _beams(spots: xr.Dataset, fractions: int, source: Source) -> list[Dataset]:
+def _beams(spots: xr.Dataset, source: Source) -> list[Dataset]:
     """Make a beam of every field that has a spot; beam n is field n, counted from 1."""
     weight = spots["weight"].values
     if not (np.isfinite(weight).all() and (weight >= 0.0).all() and (weight > 0.0).any()):
@@ -121,15 +120,16 @@ def _beams(spots: xr.Dataset, fractions: int, source: Source) -> list[Dataset]:
     for field in range(spots.sizes["field"]):
         used = np.flatnonzero((spots["field_index"].values == field) & (weight > 0.0))
         if used.size:
-            beams.append(_beam(spots, field, used, fractions))
+            beams.append(_beam(spots, field, used))
     return beams
 
 
-def _beam(spots: xr.Dataset, field: int, used: NDArray[np.int64], fractions: int) -> Dataset:
+def _beam(spots: xr.Dataset, field: int, used: NDArray[np.int64]) -> Dataset:
     """Describe one field and its layers."""
+    fractions = int(spots["course_fractions"].values[spots["course_index"].values[field]])
     found = Dataset()
     found.BeamNumber = field + 1
-    found.BeamName = text(f"field {field + 1}")
+    found.BeamName = text(_name(spots, field))
     found.BeamDescription = text(
         f"{LABEL}: gantry {float(spots['gantry'][field]):g} deg, parallel beam", 1024
     )
@@ -152,6 +152,12 @@ def _beam(spots: xr.Dataset, field: int, used: NDArray[np.int64], fractions: int
     found.IonControlPointSequence = points
     found.FinalCumulativeMetersetWeight = points[-1].CumulativeMetersetWeight
     return found
+
+
+def _name(spots: xr.Dataset, field: int) -> str:
+    """Name a field as the case does, by its number where it does not."""
+    names = spots.attrs.get("field_names")
+    return f"field {field + 1}" if names is None else str(names[field])
 
 
 def _control_points(spots: xr.Dataset, used: NDArray[np.int64], fractions: int) -> list[Dataset]:
@@ -194,16 +200,18 @@ def _add_geometry(found: Dataset, spots: xr.Dataset, field: int) -> None:
     for name in TURNS:
         setattr(found, f"{name}Angle", decimal(angles.get(name, 0.0) % 360.0))
         setattr(found, f"{name}RotationDirection", "NONE")
-    for name in PITCHES:
-        setattr(found, f"{name}Angle", 0.0)
+    tilts = {"TableTopRoll": float(spots["roll"][field])}
+    for name in TILTS:
+        setattr(found, f"{name}Angle", tilts.get(name, 0.0))
         setattr(found, f"{name}RotationDirection", "NONE")
     for name in UNKNOWN:
         setattr(found, name, None)
     found.IsocenterPosition = [position(value) for value in spots["isocentre"].values]
 
 
-def _description(fractions: int, assumptions: Sequence[str]) -> str:
+def _description(course_fractions: NDArray[np.int32], assumptions: Sequence[str]) -> str:
     """Say what the numbers are, and which beam they are for."""
+    fractions = " + ".join(map(str, course_fractions))
     said = (
         f"{LABEL}, not for treatment. Weights are ions per fraction, {fractions} fractions; parallel beams."
     )
@@ -217,10 +225,21 @@ def _setup() -> Dataset:
     return found
 
 
+def _fraction_groups(spots: xr.Dataset, beams: list[Dataset]) -> list[Dataset]:
+    """Make a fraction group of every course that has a beam, numbered from 1."""
+    course = spots["course_index"].values
+    groups: list[Dataset] = []
+    for index, fractions in enumerate(spots["course_fractions"].values):
+        own = [beam for beam in beams if course[beam.BeamNumber - 1] == index]
+        if own:
+            groups.append(_fraction_group(own, int(fractions)))
+            groups[-1].FractionGroupNumber = len(groups)
+    return groups
+
+
 def _fraction_group(beams: list[Dataset], fractions: int) -> Dataset:
-    """Let every fraction deliver all beams; the meterset of a beam is its ions in one fraction."""
+    """Let every fraction deliver the beams; the meterset of a beam is its ions in one fraction."""
     found = Dataset()
-    found.FractionGroupNumber = 1
     found.NumberOfFractionsPlanned = fractions
     found.NumberOfBeams = len(beams)
     found.NumberOfBrachyApplicationSetups = 0

@@ -150,7 +150,8 @@ def _stated(files: dict[Path, FileDataset]) -> dict[str, float]:
             found["total_gy_rbe"] = float(item.TargetPrescriptionDose)
     for item in plans[0].get("FractionGroupSequence") or []:
         if item.get("NumberOfFractionsPlanned"):
-            found["fractions"] = float(item.NumberOfFractionsPlanned)
+            # a group for each course; its days add up
+            found["fractions"] = found.get("fractions", 0.0) + float(item.NumberOfFractionsPlanned)
     return found
 
 

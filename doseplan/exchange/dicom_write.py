@@ -110,7 +110,6 @@ def arm_objects(tree: xr.DataTree, arm: str) -> dict[str, Dataset]:
     plan = ion_plan(
         spots,
         structures=structures,
-        fractions=int(doses["dose_rbe"].attrs["fractions"]),
         case_toml=str(tree.attrs["case_toml"]),
         assumptions=tree.attrs.get("assumptions", ()),
         source=source,
@@ -129,7 +128,19 @@ def arm_objects(tree: xr.DataTree, arm: str) -> dict[str, Dataset]:
 
 NEEDED = {
     "anatomy": ("hu", "density", "x", "y", "z"),
-    "spots": ("gantry", "couch", "isocentre", "field_index", "spot_energy", "spot_u", "spot_v", "weight"),
+    "spots": (
+        "gantry",
+        "couch",
+        "roll",
+        "course_index",
+        "course_fractions",
+        "isocentre",
+        "field_index",
+        "spot_energy",
+        "spot_u",
+        "spot_v",
+        "weight",
+    ),
     "dose": ("dose", "dose_rbe", "x", "y", "z"),
 }
 """Variables of each stage that the export can't do without."""

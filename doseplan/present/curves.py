@@ -68,9 +68,10 @@ def axis_depth_dose(tree: xr.DataTree, case: Case) -> Figure:
     figure = Figure(figsize=(max(4.6 * count, 7.0) + 0.6, 9.2), layout="constrained")
     axes = figure.subplots(3, count, sharex="col", sharey="row", squeeze=False, height_ratios=(3, 2, 2))
     for field in range(count):
-        gantry, couch = float(spots["gantry"][field]), float(spots["couch"][field])
+        gantry, couch, roll = (float(spots[name][field]) for name in ("gantry", "couch", "roll"))
         _draw_axis(axes[:, field], *_axis_line(volume, spots, field))
-        title = f"along field {field + 1}: gantry {gantry:g}, couch {couch:g} deg"
+        rolled = f", roll {roll:g}" if roll != 0.0 else ""
+        title = f"along field {field + 1}: gantry {gantry:g}, couch {couch:g}{rolled} deg"
         axes[0, field].set_title(title, fontsize=10)
         axes[2, field].set_xlabel("depth from the skin [mm]")
     for panel, label in zip(

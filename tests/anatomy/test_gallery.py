@@ -38,6 +38,9 @@ def test_the_gallery_shows_every_template_and_resection() -> None:
     assert any(name.startswith("C") for name in origins)
     assert any(name == "L3" for name in origins)
     assert {case.anatomy.posture for case in cases} == {"supine", "prone"}
+    fields = [field for case in cases for field in case.fields]
+    assert {field.part for field in fields} == {None, "left", "right", "anterior", "posterior"}
+    assert any(field.roll_deg != 0.0 for field in fields)
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -1,4 +1,4 @@
-"""RBE models behind one interface: closed-form gradients, inverses, mixing before or after the step."""
+"""RBE models behind one interface: closed-form gradients and inverses, mixing before the step."""
 
 import numpy as np
 import pytest
@@ -11,7 +11,6 @@ from doseplan.biology.models import (
     ConstantRbe,
     LemOne,
     NirsMkm,
-    course_dose,
     effect_per_fraction,
     largest_factor,
     rbe_model,
@@ -137,21 +136,6 @@ def test_lem_goes_straight_on_above_the_transition():
     assert dose == pytest.approx(45.0, rel=1e-12)
 
 
-def test_same_day_fields_are_mixed_before_the_step_and_others_summed_after():
-    model, one, two = NirsMkm(), (10.0, 4.0), (12.0, 3.0)
-    same = course_dose(model, [(one[0] + two[0], one[1] + two[1], 16)])
-    alternate = course_dose(model, [(*one, 8), (*two, 8)])
-    assert same == model.dose(22.0, 7.0, fractions=16)
-    assert alternate == model.dose(*one, fractions=8) + model.dose(*two, fractions=8)
-    # by hand, effects per fraction: 22/16 + (7/16)^2, 10/8 + (4/8)^2, 12/8 + (3/8)^2
-    doses = [
-        2.41 * (np.sqrt(0.764**2 + 4 * 0.0615 * effect) - 0.764) / (2 * 0.0615)
-        for effect in (1.56640625, 1.5, 1.640625)
-    ]
-    assert same == pytest.approx(16 * doses[0], rel=1e-12)
-    assert alternate == pytest.approx(8 * (doses[1] + doses[2]), rel=1e-12)
-
-
 def test_mixed_fields_add_in_both_channels():
     energies, doses = {"12C": 60.0, "4He": 80.0, "1H": 120.0}, {"12C": 20.0, "4He": 3.0, "1H": 1.5}
     pairs = {ion: lem.alpha_beta(ion, energy) for ion, energy in energies.items()}
@@ -196,8 +180,6 @@ def test_senseless_input_is_refused(model):
         model.dose(1.0, np.nan, fractions=16)
     with pytest.raises(InputError, match="fractions: expected a whole number of at least 1, got 0"):
         model.dose(1.0, 1.0, fractions=0)
-    with pytest.raises(InputError, match="parts: expected at least one part"):
-        course_dose(model, [])
     with pytest.raises(InputError, match=r"rbe: expected 0\.1 <= rbe <= 10, got 0"):
         ConstantRbe(rbe=0.0)
 

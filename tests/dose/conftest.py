@@ -31,6 +31,7 @@ def make_case(*gantries, couch=0.0, **delivery):
     """The parts of a case that the dose room reads."""
     return SimpleNamespace(
         fields=tuple(BeamField(gantry_deg=gantry, couch_deg=couch) for gantry in gantries),
+        course=(),
         delivery=Delivery(**delivery),
         prescription=Prescription(total_gy_rbe=64.0),
     )

@@ -27,7 +27,7 @@ def block() -> xr.Dataset:
 
 def fields(*gantry: float) -> xr.Dataset:
     angles = np.array(gantry)
-    direction, u_axis, v_axis = beam_axes(angles, np.zeros_like(angles))
+    direction, u_axis, v_axis = beam_axes(angles, np.zeros_like(angles), np.zeros_like(angles))
     data = {"gantry": angles, "couch": np.zeros_like(angles), "direction": direction}
     data |= {"u_axis": u_axis, "v_axis": v_axis}
     return xr.Dataset({name: schema.variable(name, values) for name, values in data.items()})

@@ -16,8 +16,10 @@ from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 from scipy.spatial.transform import Rotation
 
+from doseplan import schema
 from doseplan.dose.fields import beam_axes
 from doseplan.exchange import dicom_write
+from doseplan.exchange.dicom_read import read_dose_and_structures
 from doseplan.exchange.dicom_structures import structure_mask
 from doseplan.exchange.dicom_write import arm_objects, write_dicom
 from doseplan.messages import InputError
@@ -300,6 +302,9 @@ def test_geometry_of_the_beams(folder: Path) -> None:
     first = [beam.IonControlPointSequence[0] for beam in plan.IonBeamSequence]
     assert [float(point.GantryAngle) for point in first] == [90.0, 330.0]
     assert [float(point.PatientSupportAngle) for point in first] == [0.0, 15.0]
+    assert [float(point.TableTopRollAngle) for point in first] == [0.0, -12.5]
+    assert {float(point.TableTopPitchAngle) for point in first} == {0.0}
+    assert [beam.BeamName for beam in plan.IonBeamSequence] == ["field 1", "patch"]
     assert [[float(value) for value in point.IsocenterPosition] for point in first] == [
         [1.25, -3.5, 2.75]
     ] * 2
@@ -308,14 +313,20 @@ def test_geometry_of_the_beams(folder: Path) -> None:
     } == {("ION", 12, 6)}
 
 
-@pytest.mark.parametrize(("gantry", "couch"), [(0, 0), (90, 0), (150, 0), (330, 15), (20, 270)])
-def test_spot_positions_are_in_the_gantry_frame_of_iec_61217(gantry: float, couch: float) -> None:
+@pytest.mark.parametrize(
+    ("gantry", "couch", "roll"), [(0, 0, 0), (90, 0, 0), (150, 0, 15), (330, 15, -20), (20, 270, 30)]
+)
+def test_spot_positions_are_in_the_gantry_frame_of_iec_61217(
+    gantry: float, couch: float, roll: float
+) -> None:
     """The plan states u, v of the fields as x, y of the gantry: both must be the same axes in the patient."""
     turn_gantry = Rotation.from_euler("y", gantry, degrees=True)  # gantry to fixed, carries z to the source
     turn_couch = Rotation.from_euler("z", couch, degrees=True)  # table to fixed, anticlockwise from above
-    axes = (turn_couch.inv() * turn_gantry).apply(np.eye(3))
+    # table top to table, clockwise as seen from its origin along +y (DICOM PS3.3, C.8.8.25.6.2)
+    turn_table_top = Rotation.from_euler("y", roll, degrees=True)
+    axes = ((turn_couch * turn_table_top).inv() * turn_gantry).apply(np.eye(3))
     x, y, z = (np.array([left, -up, head]) for left, head, up in axes)  # head first supine
-    direction, u, v = beam_axes(np.array([float(gantry)]), np.array([float(couch)]))
+    direction, u, v = beam_axes(*(np.array([float(angle)]) for angle in (gantry, couch, roll)))
     np.testing.assert_allclose([u[0], v[0], -direction[0]], [x, y, z], atol=1e-12)
 
 
@@ -333,6 +344,44 @@ def test_field_without_spots_is_left_out_and_others_keep_their_number(small_run:
     plan = arm_objects(tree, "none")["RTPLAN.dcm"]
     assert [beam.BeamNumber for beam in plan.IonBeamSequence] == [2]
     assert plan.FractionGroupSequence[0].NumberOfBeams == 1
+
+
+def test_a_course_is_a_fraction_group_and_its_weights_are_per_fraction_of_it(
+    small_run: ModuleType, tmp_path: Path
+) -> None:
+    tree = small_run.make_run(("none",))
+    spots = tree["none/spots"].to_dataset()
+    alternate = spots.assign(
+        course_index=schema.variable("course_index", [1, 0]),
+        course_fractions=schema.variable("course_fractions", [3, 1]),
+    )
+    tree["none/spots"] = xr.DataTree(alternate)
+    plan = arm_objects(tree, "none")["RTPLAN.dcm"]
+    groups = plan.FractionGroupSequence
+    assert [group.FractionGroupNumber for group in groups] == [1, 2]
+    assert [group.NumberOfFractionsPlanned for group in groups] == [3, 1]
+    assert [[named.ReferencedBeamNumber for named in g.ReferencedBeamSequence] for g in groups] == [[2], [1]]
+    for group, field in zip(groups, (1, 0), strict=True):
+        own = spots["weight"].values[spots["field_index"].values == field].sum()
+        ions = float(group.ReferencedBeamSequence[0].BeamMeterset) * group.NumberOfFractionsPlanned
+        assert ions == pytest.approx(own * 1e6, rel=1e-6)  # float32 weights
+    assert "3 + 1 fractions" in plan.RTPlanDescription
+    write_dicom(tree, tmp_path / "out")
+    assert read_dose_and_structures(tmp_path / "out" / "none")[2]["fractions"] == 4.0
+
+
+def test_a_course_without_ions_is_left_out(small_run: ModuleType) -> None:
+    tree = small_run.make_run(("none",))
+    spots = tree["none/spots"].to_dataset()
+    spots["weight"].values[spots["field_index"].values == 0] = 0.0
+    tree["none/spots"] = xr.DataTree(
+        spots.assign(
+            course_index=schema.variable("course_index", [0, 1]),
+            course_fractions=schema.variable("course_fractions", [3, 1]),
+        )
+    )
+    groups = arm_objects(tree, "none")["RTPLAN.dcm"].FractionGroupSequence
+    assert [(group.FractionGroupNumber, group.NumberOfFractionsPlanned) for group in groups] == [(1, 1)]
 
 
 def test_single_spot_and_single_slice(small_run: ModuleType, tmp_path: Path) -> None:

@@ -74,6 +74,7 @@ def make_box(library, *, gap_mm, limits=LIMITS, spacing_mm=5.0):
     """A ball of 20 mm in water, with a cord of 8 mm behind it (towards the back) after a gap."""
     case = SimpleNamespace(
         fields=(BeamField(gantry_deg=0.0), BeamField(gantry_deg=90.0)),
+        course=(),
         delivery=Delivery(spot_spacing_mm=spacing_mm, layer_spacing_mm=4.0),
         prescription=Prescription(total_gy_rbe=64.0),
         constraint=limits,

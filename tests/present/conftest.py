@@ -103,8 +103,9 @@ def _samples(anatomy: xr.Dataset, dose: xr.Dataset) -> xr.Dataset:
 def _spots(lowest: float) -> xr.Dataset:
     """Two fields: from the patient's left, and from behind through bone, the longer way in water."""
     values = {
-        "gantry": [90.0, 180.0],
+        "gantry": [90.0, 195.0],
         "couch": [0.0, 0.0],
+        "roll": [0.0, 15.0],
         "direction": [[-1.0, 0.0, 0.0], [0.0, -1.0, 0.0]],
         "isocentre": [6.0, -14.0, 0.0],
         "weight": [1.0, 0.0, 2.0],

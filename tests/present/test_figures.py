@@ -156,6 +156,14 @@ def test_water_equivalent_depth_grows_with_rsp(tree: xr.DataTree, case: Case) ->
     assert np.all(np.diff(behind[:, 1]) > 0.0)
 
 
+def test_a_roll_of_the_table_top_stands_in_the_title(tree: xr.DataTree, case: Case) -> None:
+    titles = [panel.get_title() for panel in panels(axis_depth_dose(tree, case))[:2]]
+    assert titles == [
+        "along field 1: gantry 90, couch 0 deg",
+        "along field 2: gantry 195, couch 0, roll 15 deg",
+    ]
+
+
 def test_no_curve_leaves_its_panel(tree: xr.DataTree, case: Case) -> None:
     for panel in panels(axis_depth_dose(tree, case)):
         low, high = panel.get_ylim()

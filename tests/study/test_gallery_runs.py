@@ -12,7 +12,14 @@ from doseplan.study import plan_case
 
 pytestmark = pytest.mark.slow
 
-SHOWN = ("c5_dumbbell", "l3_cauda_equina", "t12_vertebrectomy_4_8", "t11_implants")
+SHOWN = (
+    "c5_dumbbell",
+    "l3_cauda_equina",
+    "t12_vertebrectomy_4_8",
+    "t11_implants",
+    "t12_patch",
+    "t10_rolled",
+)
 
 
 @pytest.mark.parametrize("name", SHOWN)
