@@ -1,33 +1,20 @@
 """Final dose of a set of weighted spots: at sample points and on the voxel grid."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
 from doseplan import schema
+from doseplan.biology.courses import course_dose
 from doseplan.biology.models import rbe_model
 from doseplan.case.spec import Case
 from doseplan.dose.channels import Channels, linear_and_root
 from doseplan.dose.point import point_dose
 from doseplan.dose.rays import MODEL, Rays, trace_spots
+from doseplan.dose.voxel_sums import ASSUMPTIONS, body_voxels, voxel_sums
 from doseplan.messages import InputError, Progress, silent
-
-BODY_RSP = 0.05
-"""[1] voxels of a lower stopping power ratio are air around the patient."""
-
-BRICK = 4
-"""Voxels along the edge of the bricks in which the grid is walked through."""
-
-EVERY = 3
-"""Away from structures fragments are computed in every third voxel along each axis."""
-
-NEAR_MM = 5.0
-"""[mm] from tumour, target and dura within which every voxel is computed."""
-
-ASSUMPTIONS = (
-    f"on the grid there is no dose where rsp < {BODY_RSP:g}; over {NEAR_MM:g} mm from tumour and dura "
-    f"fragments are computed in every {EVERY}rd voxel, with straight lines between",
-)
 
 
 def sample_dose(
@@ -54,13 +41,17 @@ def sample_dose(
     """
     _check_weights(spots)
     rays = trace_spots(phantom, spots, library) if rays is None else rays
-    channels = point_dose(samples["sample_position"].values, rays, spots, library)
+    days = [
+        (fractions, point_dose(samples["sample_position"].values, rays, part, library))
+        for fractions, part in by_course(case, spots)
+    ]
+    channels = _together(days)
     data = {
         "sample_dose": schema.variable("sample_dose", channels.dose),
         "sample_dose_z_star": schema.variable("sample_dose_z_star", channels.dose_z_star),
         "sample_let_d": schema.variable("sample_let_d", _mean_let(channels.dose, channels.dose_let)),
-        "sample_dose_rbe": _rbe_weighted("sample_dose_rbe", channels, case.prescription.scale, case),
-        "sample_dose_lem1": _rbe_weighted("sample_dose_lem1", channels, "LEM1", case),
+        "sample_dose_rbe": _rbe_weighted("sample_dose_rbe", days, case.prescription.scale, case),
+        "sample_dose_lem1": _rbe_weighted("sample_dose_lem1", days, "LEM1", case),
     }
     return schema.check(xr.Dataset(data, attrs={"assumptions": list(MODEL)}), *data)
 
@@ -90,11 +81,19 @@ def grid_dose(
         `dose`, `dose_rbe`, `let_d`: totals over the course.
     """
     _check_weights(spots)
-    body = _body(phantom)
+    body = body_voxels(phantom)
     rays = trace_spots(phantom, spots, library) if rays is None else rays
-    near = _near_structures(phantom).flat[body]
-    summed = _sums_on(phantom, body, near, rays, spots, library, progress)
-    dose_rbe = _rbe_weighted("sample_dose_rbe", summed, case.prescription.scale, case)
+    parts = by_course(case, spots)
+
+    def told(course: int) -> Progress:
+        return lambda _, done: progress("dose grid", (course + done) / len(parts))
+
+    days = [
+        (fractions, voxel_sums(phantom, body, rays, part, library, told(course)))
+        for course, (fractions, part) in enumerate(parts)
+    ]
+    summed = _together(days)
+    dose_rbe = _rbe_weighted("sample_dose_rbe", days, case.prescription.scale, case)
     on_body = {
         "dose": summed.dose,
         "dose_rbe": dose_rbe.values,
@@ -113,63 +112,6 @@ def grid_dose(
     return schema.check(dataset, *channels)
 
 
-def _sums_on(
-    phantom: xr.Dataset,
-    body: NDArray[np.int64],
-    near: NDArray[np.bool_],
-    rays: Rays,
-    spots: xr.Dataset,
-    library: xr.Dataset,
-    progress: Progress,
-) -> Channels:
-    """Sum the channels in the body's voxels: primary ions in all, fragments where it matters."""
-    centres = _centres(phantom, body)
-
-    def told(first: float, last: float) -> Progress:
-        return lambda _, done: progress("dose grid", first + done * (last - first))
-
-    sums = np.array(point_dose(centres, rays, spots, library, components=slice(1), progress=told(0.0, 0.5)))
-    fragments = slice(1, None)
-    if near.any():
-        found = point_dose(centres[near], rays, spots, library, components=fragments, progress=told(0.5, 0.8))
-        sums[:, near] += found
-    if not near.all():
-        lines = [np.unique(np.append(np.arange(0, size, EVERY), size - 1)) for size in phantom["rsp"].shape]
-        z, y, x = np.meshgrid(*lines, indexing="ij")
-        nodes = np.ravel_multi_index((z.ravel(), y.ravel(), x.ravel()), phantom["rsp"].shape)
-        coarse = point_dose(
-            _centres(phantom, nodes), rays, spots, library, components=fragments, progress=told(0.8, 1.0)
-        )
-        for channel, values in enumerate(coarse):
-            full = _between(values.reshape(z.shape), lines, phantom["rsp"].shape)
-            sums[channel, ~near] += full.flat[body[~near]]
-    progress("dose grid", 1.0)
-    return Channels(*sums)
-
-
-def _near_structures(phantom: xr.Dataset) -> NDArray[np.bool_]:
-    """Tell which voxels belong to a structure or lie near one; all of them where nothing tells distances."""
-    names = [name for name in ("distance_target", "distance_gtv", "distance_dura") if name in phantom]
-    near = np.full(phantom["rsp"].shape, not names)
-    for name in names:
-        near |= phantom[name].values < NEAR_MM
-    return near
-
-
-def _between(
-    values: NDArray[np.float64], lines: list[NDArray[np.int64]], shape: tuple[int, ...]
-) -> NDArray[np.float64]:
-    """Interpolate values on some lines of a grid to all of it, one axis after the other."""
-    for axis, (line, size) in enumerate(zip(lines, shape, strict=True)):
-        place = np.arange(size)
-        low = np.clip(np.searchsorted(line, place, side="right") - 1, 0, max(line.size - 2, 0))
-        high = np.minimum(low + 1, line.size - 1)
-        part = (place - line[low]) / np.maximum(line[high] - line[low], 1)
-        part = part.reshape([-1 if other == axis else 1 for other in range(3)])
-        values = values.take(low, axis=axis) * (1.0 - part) + values.take(high, axis=axis) * part
-    return values
-
-
 def _check_weights(spots: xr.Dataset) -> None:
     weight = spots["weight"].values
     if not np.isfinite(weight).all() or (weight < 0.0).any():
@@ -178,29 +120,46 @@ def _check_weights(spots: xr.Dataset) -> None:
         raise InputError("weight: expected a spot with ions, got weights that are all 0: no dose to compute")
 
 
-def _rbe_weighted(name: str, channels: Channels, scale: str, case: Case) -> xr.Variable:
-    """Take the one non-linear step: dose at the samples on a scale, never by a factor from another scale."""
-    model, fractions = rbe_model(scale), case.prescription.fractions
-    dose = model.dose(*linear_and_root(scale, channels), fractions=fractions)
-    return schema.variable(name, dose, **model.attributes(fractions))
+Days = Sequence[tuple[int, Channels]]
+"""Fractions of each course, and the channels of its fields, totals over its days."""
+
+
+def by_course(case: Case, spots: xr.Dataset) -> list[tuple[int, xr.Dataset]]:
+    """Take weighted spots apart by the days on which their fields are given.
+
+    Returns
+    -------
+    list of (fractions, spots)
+        All spots, those of other courses with weight 0.
+    """
+    if spots.sizes.get("course", 1) == 1:
+        return [(case.prescription.fractions, spots)]
+    course = spots["course_index"].values[spots["field_index"].values]
+    weight = spots["weight"].values
+    return [
+        (
+            int(fractions),
+            spots.assign(weight=schema.variable("weight", np.where(course == index, weight, 0.0))),
+        )
+        for index, fractions in enumerate(spots["course_fractions"].values)
+    ]
+
+
+def _together(days: Days) -> Channels:
+    """Add up what is additive over the days."""
+    if len(days) == 1:
+        return days[0][1]
+    return Channels(*np.sum([np.array(channels) for _, channels in days], axis=0))
+
+
+def _rbe_weighted(name: str, days: Days, scale: str, case: Case) -> xr.Variable:
+    """Take the one non-linear step, day by day: dose on a scale, never by a factor from another scale."""
+    model = rbe_model(scale)
+    linear, root = zip(*(linear_and_root(scale, channels) for _, channels in days), strict=True)
+    dose = course_dose(model, np.stack(linear), np.stack(root), [fractions for fractions, _ in days])
+    return schema.variable(name, dose, **model.attributes(case.prescription.fractions))
 
 
 def _mean_let(dose: NDArray[np.float64], dose_let: NDArray[np.float64]) -> NDArray[np.float64]:
     """Divide dose LET by dose; 0 where there is no dose."""
     return np.divide(dose_let, dose, out=np.zeros_like(dose), where=dose > 0.0)
-
-
-def _centres(phantom: xr.Dataset, voxels: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Give the centres (x, y, z) [mm] of flat voxel indices."""
-    z, y, x = np.unravel_index(voxels, phantom["rsp"].shape)
-    centres = (phantom["x"].values[x], phantom["y"].values[y], phantom["z"].values[z])
-    return np.column_stack(centres)
-
-
-def _body(phantom: xr.Dataset) -> NDArray[np.int64]:
-    """List the body's voxels (flat), brick after brick, so that neighbours stand together."""
-    voxels = np.flatnonzero(phantom["rsp"].values >= BODY_RSP)
-    shape = phantom["rsp"].shape
-    bricks = [-(-size // BRICK) for size in shape]
-    brick = np.ravel_multi_index([index // BRICK for index in np.unravel_index(voxels, shape)], bricks)
-    return voxels[np.argsort(brick, kind="stable")].astype(np.int64)

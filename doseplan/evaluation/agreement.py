@@ -10,7 +10,7 @@ from scipy.ndimage import map_coordinates, uniform_filter
 
 from doseplan.biology import require_same_scale
 from doseplan.case.spec import Case
-from doseplan.dose.total import BODY_RSP
+from doseplan.dose.voxel_sums import BODY_RSP
 from doseplan.evaluation.arm import separation_of
 from doseplan.evaluation.goals import limit_gy_rbe
 from doseplan.evaluation.volume import Array, dose_at_percent, dose_at_volume, structure_masks

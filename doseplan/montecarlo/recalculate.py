@@ -15,7 +15,7 @@ from doseplan.case.spec import Case
 from doseplan.constants import GRAY_PER_MEV_PER_GRAM, WATER_DENSITY
 from doseplan.dose.beam_data import LIBRARY_LINE, air_sigma
 from doseplan.dose.channels import RESPONSES, Channels, linear_and_root
-from doseplan.dose.total import BODY_RSP
+from doseplan.dose.voxel_sums import BODY_RSP
 from doseplan.messages import InputError, Progress, silent
 from doseplan.montecarlo.simulate import BATCHES, Limits, Source, check_numbers, simulate
 from doseplan.montecarlo.tables import Tables, build_tables

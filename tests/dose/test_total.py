@@ -9,7 +9,8 @@ from doseplan.biology import nirs_dose
 from doseplan.dose.fields import place_fields
 from doseplan.dose.rays import trace_spots
 from doseplan.dose.spots import place_spots
-from doseplan.dose.total import BODY_RSP, NEAR_MM, grid_dose, sample_dose
+from doseplan.dose.total import grid_dose, sample_dose
+from doseplan.dose.voxel_sums import BODY_RSP, NEAR_MM
 from doseplan.messages import InputError
 
 
@@ -95,6 +96,30 @@ def test_scale_and_let_are_stated(case, phantom, spots, beams, grid):
         assert variable.attrs["scale"] == "NIRS"
     # a mean lies between the extremes of what is averaged: 10 (fragments) and 40 x (1 + 0.02 x 110)
     assert np.all((found["sample_let_d"].values > 10.0) & (found["sample_let_d"].values < 128.0))
+
+
+def test_days_are_mixed_within_and_added_between_them(case, phantom, spots, beams):
+    """Two fields on alternate days: each day's dose by the formula for its own fractions, then the sum."""
+    points = np.array([[25.0, -2.0, 20.0], [20.0, 0.0, 10.0]])
+    alternate = spots.drop_vars(["course_index", "course_fractions"]).assign(
+        course_index=schema.variable("course_index", [0, 1]),
+        course_fractions=schema.variable("course_fractions", [10, 6]),
+    )
+    found = sample_dose(case, phantom, _samples(points), alternate, beams)
+    expected, absorbed = np.zeros(2), np.zeros(2)
+    for field, fractions in ((0, 10), (1, 6)):
+        own = np.where(spots["field_index"].values == field, spots["weight"].values, 0.0)
+        day = sample_dose(
+            case, phantom, _samples(points), spots.assign(weight=spots["weight"].copy(data=own)), beams
+        )
+        expected += nirs_dose(
+            day["sample_dose"].values, day["sample_dose_z_star"].values, fractions=fractions
+        )
+        absorbed += day["sample_dose"].values
+    np.testing.assert_allclose(found["sample_dose_rbe"].values, expected, rtol=1e-12)
+    np.testing.assert_allclose(found["sample_dose"].values, absorbed, rtol=1e-12)
+    mixed = sample_dose(case, phantom, _samples(points), spots, beams)
+    assert np.any(found["sample_dose_rbe"].values != mixed["sample_dose_rbe"].values)
 
 
 @pytest.mark.parametrize(
