@@ -200,15 +200,17 @@ def ray_pairs(
     """Find the rays near every point: first pair of each point, then ray, place in depth and Gaussian."""
     views = np.stack([rays.seen_from_beam(points, field) for field in range(rays.axes.shape[0])])
     geometry = pair_geometry(rays, curves)
-    start = np.zeros(points.shape[0] + 1, np.int64)
+    start, count = np.zeros(points.shape[0] + 1, np.int64), np.zeros(points.shape[0], np.int64)
     nothing = (np.empty(0, np.int32), np.empty(0, np.float32), np.empty(0, np.float32))
-    pair_kernels.ray_pairs(views, *geometry, False, start[1:], *nothing)  # type: ignore[call-arg]
+    pair_kernels.ray_pairs(views, *geometry, False, start[1:], count, *nothing)  # type: ignore[call-arg]
     np.cumsum(start, out=start)
-    pairs = int(start[-1])
-    _check_memory(pairs, points.shape[0], memory_gib)
-    found = (np.empty(pairs, np.int32), np.empty(pairs, np.float32), np.empty(pairs, np.float32))
-    pair_kernels.ray_pairs(views, *geometry, True, start[:-1], *found)  # type: ignore[call-arg]
-    return start, *found
+    most = int(start[-1])
+    _check_memory(most, points.shape[0], memory_gib)
+    found = (np.full(most, -1, np.int32), np.empty(most, np.float32), np.empty(most, np.float32))
+    pair_kernels.ray_pairs(views, *geometry, True, start[:-1], count, *found)  # type: ignore[call-arg]
+    there = found[0] >= 0
+    start = np.concatenate([[0], np.cumsum(count)])
+    return start, found[0][there], found[1][there], found[2][there]
 
 
 def checked_points(points: NDArray[np.floating]) -> None:

@@ -99,11 +99,12 @@ def ray_pairs(
     depth_step,
     fill,
     row_start,
+    out_count,
     out_ray,
     out_position,
     out_gauss,
 ):
-    """Count the rays within reach of every point, or write them where the counts of an earlier call put them.
+    """Count the rays that may be within reach of every point, or write those that are.
 
     Parameters
     ----------
@@ -139,8 +140,10 @@ def ray_pairs(
     first_depth, depth_step : float64 [mm]
         Of the depth curves.
     fill : bool
-        False: write the number of pairs of point i to `row_start[i]`; True: write the pairs from there on.
+        False: write how many pairs point i may have to `row_start[i]`, which is quick; True: write its pairs
+        from there on, and how many they are to `out_count[i]`.
     row_start : (point,) int64
+    out_count : (point,) int64
     out_ray : (pair,) int32
     out_position : (pair,) float32
         Place in the depth grid.
@@ -179,6 +182,9 @@ def ray_pairs(
                         squared = across * across + along * along
                         if squared > far * far:
                             continue
+                        if not fill:
+                            pair += 1
+                            continue
                         position, exponent, amplitude = _pair(
                             nodes,
                             ray_row[ray],
@@ -195,12 +201,13 @@ def ray_pairs(
                         )
                         if position < 0.0:
                             continue
-                        if fill:
-                            out_ray[pair] = ray
-                            out_position[pair] = position
-                            out_gauss[pair] = amplitude * math.exp(-exponent) * factor[part]
+                        out_ray[pair] = ray
+                        out_position[pair] = position
+                        out_gauss[pair] = amplitude * math.exp(-exponent) * factor[part]
                         pair += 1
-            if not fill:
+            if fill:
+                out_count[point] = pair - row_start[point]
+            else:
                 row_start[point] = pair
 
 
