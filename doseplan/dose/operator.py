@@ -288,6 +288,12 @@ def pair_geometry(rays: Rays, curves: Curves) -> tuple[object, ...]:
         curves.spread,
         curves.first_depth,
         curves.depth_step,
+        rays.depths,
+        sub.path_pitch,
+        sub.path_corner,
+        sub.path_shape,
+        sub.path_cell,
+        sub.path_of_cell,
     )
 
 

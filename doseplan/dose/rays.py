@@ -22,6 +22,9 @@ STEP_MM = 1.0
 BEYOND_MM = 5.0
 """[mm] scattering is compared with that of ions which end this far behind the longest range of a field."""
 
+BATCH = 4096
+"""Rays traced at a time."""
+
 SHALLOW_MM = 0.5
 """[mm] in front of this depth beams are as wide as in water: there is nothing to compare."""
 
@@ -52,6 +55,8 @@ class Rays:
         Covariance and variance of the angle of the beam in air at the isocentre.
     met : (row, node, 4) float32
         As `kernels.rays.trace_rays` writes it.
+    paths : (path, node) float32 [mm]
+        Water-equivalent depth on the denser lattice of paths; `depths` is the same with the range error.
     nodes : (row, node, 5) float32
         Water-equivalent depth [mm]; factor of the variance in water, and of the ions, of primary ions; the
         same of their fragments.
@@ -64,6 +69,8 @@ class Rays:
     step_mm: float
     drift: Floats
     met: NDArray[np.float32]
+    paths: NDArray[np.float32]
+    depths: NDArray[np.float32]
     nodes: NDArray[np.float32]
 
     def seen_from_beam(self, points: NDArray[np.floating], field: int) -> Floats:
@@ -107,6 +114,9 @@ def trace_spots(
     and with the material. For fragments the ratio is that of the mean squared distances from where they
     were born. Primary ions are fewer, or more, by exp(-mu (q - depth)), fragments by the ratio of the
     reactions so far, where q is the depth of water with as many reactions.
+
+    Depths are traced on a denser lattice as well: an ion that reaches a point beside its sub-spot's ray went,
+    on average, beside it by the share that the variance in air has of the whole.
     """
     sub_spots = split_spots(spots, library, pitch_mm=pitch_mm) if before is None else before[1].sub_spots
     axes = np.stack([spots[name].values for name in ("u_axis", "v_axis", "direction")], axis=1)
@@ -115,23 +125,28 @@ def trace_spots(
     step = min(STEP_MM, float(edges.min()))
     first, count = _reach_of_grid(corner, edges, np.array(phantom["rsp"].shape[::-1]), isocentre, axes, step)
     longest = np.array([_longest_range(spots, library, field) for field in range(axes.shape[0])])
-    field, uv = sub_spots.row_field, sub_spots.row_uv
-    start = isocentre + uv[:, :1] * axes[field, 0] + uv[:, 1:] * axes[field, 1]
-    direction = np.ascontiguousarray(axes[field, 2])
-    met = np.empty((field.size, count, 4), np.float32)
+    lines = _Lines(axes, isocentre, first, step, count, longest + BEYOND_MM)
+    both = (
+        np.concatenate([sub_spots.row_field, sub_spots.path_field]),
+        [sub_spots.row_uv, sub_spots.path_uv],
+    )
+    start, field = lines.start(both[0], np.concatenate(both[1])), both[0]
     chosen = np.ones(field.size, np.bool_)
     if before is not None and _same_lines(before[1], isocentre, first, count, step):
-        chosen = _touched(before[0], phantom, start, direction)
-        met[~chosen] = before[1].met[~chosen]
+        chosen = _touched(before[0], phantom, start, axes[field, 2])
+    rows = sub_spots.row_field.size
+    met = np.empty((rows, count, 4), np.float32)
+    paths = np.empty((field.size - rows, count), np.float32)
+    if before is not None:
+        met[~chosen[:rows]] = before[1].met[~chosen[:rows]]
+        paths[~chosen[rows:]] = before[1].paths[~chosen[rows:]]
     crossed = matter(phantom) if chosen.any() else np.empty((0, 0, 0, 3), np.float32)
-    for each in range(axes.shape[0]):
-        rows = np.flatnonzero(chosen & (field == each))
-        traced = np.empty((rows.size, count, 4), np.float32)
-        reference = np.full(rows.size, longest[each] + BEYOND_MM)
-        kernel(
-            crossed, corner, edges, start[rows], direction[rows], float(first[each]), step, reference, traced
-        )
-        met[rows] = traced
+    for batch in np.array_split(np.flatnonzero(chosen), 1 + int(chosen.sum()) // BATCH):
+        for each in range(axes.shape[0]):
+            own = batch[field[batch] == each]
+            traced = lines.trace(crossed, corner, edges, start[own], each)
+            met[own[own < rows]] = traced[own < rows]
+            paths[own[own >= rows] - rows] = traced[own >= rows, :, 0]
     rays = Rays(
         sub_spots=sub_spots,
         isocentre=isocentre,
@@ -140,16 +155,49 @@ def trace_spots(
         step_mm=step,
         drift=drift_in_air(spots, library, nozzle_mm=float(spots.attrs.get("nozzle_mm", NOZZLE_MM))),
         met=met,
+        paths=paths,
+        depths=paths,
         nodes=np.empty((0, 0, 5), np.float32),
     )
-    return replace(rays, nodes=_profiles(met, longest[field] + BEYOND_MM, scenario))
+    return with_range_error(rays, spots, library, scenario.range_percent)
+
+
+@dataclass(frozen=True, slots=True)
+class _Lines:
+    """Rays of all fields, and the nodes along them."""
+
+    axes: Floats
+    isocentre: Floats
+    first: Floats
+    step: float
+    count: int
+    reference: Floats
+
+    def start(self, field: NDArray[np.int64], uv: Floats) -> Floats:
+        """Find where rays cross the isocentre's plane, (ray, 3)."""
+        found = self.isocentre + uv[:, :1] * self.axes[field, 0] + uv[:, 1:] * self.axes[field, 1]
+        return np.asarray(found, dtype=np.float64)
+
+    def trace(
+        self, crossed: NDArray[np.float32], corner: Floats, edges: Floats, start: Floats, field: int
+    ) -> NDArray[np.float32]:
+        """Trace rays of one field, (ray, node, 4)."""
+        out = np.empty((start.shape[0], self.count, 4), np.float32)
+        direction = np.tile(self.axes[field, 2], (start.shape[0], 1))
+        reference = np.full(start.shape[0], self.reference[field])
+        kernel(crossed, corner, edges, start, direction, float(self.first[field]), self.step, reference, out)
+        return out
 
 
 def with_range_error(rays: Rays, spots: xr.Dataset, library: xr.Dataset, range_percent: float) -> Rays:
     """Scale the water-equivalent depth of rays that were traced without an error; nothing is traced again."""
     longest = np.array([_longest_range(spots, library, field) for field in range(rays.axes.shape[0])])
     reference = longest[rays.sub_spots.row_field] + BEYOND_MM
-    return replace(rays, nodes=_profiles(rays.met, reference, Scenario(range_percent=range_percent)))
+    if range_percent == 0.0:
+        return replace(rays, nodes=_profiles(rays.met, reference, 1.0), depths=rays.paths)
+    factor = 1.0 + 0.01 * range_percent
+    depths = (rays.paths * np.float32(factor)).astype(np.float32)
+    return replace(rays, nodes=_profiles(rays.met, reference, factor), depths=depths)
 
 
 def _longest_range(spots: xr.Dataset, library: xr.Dataset, field: int) -> float:
@@ -204,10 +252,10 @@ def _near_lines(start: Floats, along: Floats, points: Floats, reach: float) -> N
     return np.asarray(tree.query(flat[1])[0] <= 1.25 * reach)
 
 
-def _profiles(met: NDArray[np.float32], reference: Floats, scenario: Scenario) -> NDArray[np.float32]:
+def _profiles(met: NDArray[np.float32], reference: Floats, factor: float) -> NDArray[np.float32]:
     """Turn what rays have met into factors of what water of the same depth does."""
     depth, scattering, lever, reactions = (met[..., column].astype(np.float64) for column in range(4))
-    depth *= 1.0 + 0.01 * scenario.range_percent
+    depth *= factor
     deep = depth > SHALLOW_MM
     safe = np.where(deep, depth, 1.0)
     left = np.maximum(reference[:, np.newaxis] - safe, 1.0)

@@ -32,6 +32,14 @@ SPLIT_CUT = 7.0
 """[1] weights end at this exponent, which leaves 0.6 % less variance; they still add up to one."""
 
 
+PATHS_PER_PITCH = 2
+"""Depths are traced on lines this many times as dense as the finest lattice, so that ions of a sub-spot that
+pass beside its ray meet what lies there."""
+
+BESIDE_MM = 8.0
+"""[mm] beyond the outermost rays up to which depths are traced; further out those of the ray itself hold."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SubSpots:
     """Lattices and rays of all parts, a part being one component of one field, and what each spot gives them.
@@ -53,6 +61,14 @@ class SubSpots:
     row_field : (row,) int64
     row_uv : (row, 2) [mm]
         Rays of all fields on the finest lattice.
+    path_pitch : [mm]
+        Of the lattice on which depths are traced.
+    path_corner, path_shape : (field, 2) int64
+    path_cell : (field,) int64
+        Where the field's lattice begins in `path_of_cell`.
+    path_of_cell : (path cell,) int32
+        Negative where none is traced.
+    path_field, path_uv : (path,), (path, 2) [mm]
     energies, energy_start : (part energy,), (part + 1,) int64
         Energies of each part, as indices of the library.
     slot_start : (ray + 1,) int64
@@ -73,6 +89,13 @@ class SubSpots:
     ray_row: NDArray[np.int32]
     row_field: Counts
     row_uv: Floats
+    path_pitch: float
+    path_corner: Counts
+    path_shape: Counts
+    path_cell: Counts
+    path_of_cell: NDArray[np.int32]
+    path_field: Counts
+    path_uv: Floats
     energies: Counts
     energy_start: Counts
     slot_start: Counts
@@ -198,6 +221,7 @@ class _Layout:
             for part, first in zip(parts, ray_start[:-1], strict=True)
         ]
         row_field, row_uv, ray_row = self._rows(parts)
+        paths = _Paths.around(row_field, row_uv, self.fine / PATHS_PER_PITCH, parts[-1].field + 1)
         spot = np.concatenate([part.spot for part in parts])
         slot = np.concatenate(
             [part.slot + slot_start[first] for part, first in zip(parts, ray_start[:-1], strict=True)]
@@ -218,6 +242,13 @@ class _Layout:
             ray_row=ray_row.astype(np.int32),
             row_field=row_field,
             row_uv=row_uv,
+            path_pitch=self.fine / PATHS_PER_PITCH,
+            path_corner=paths.corner,
+            path_shape=paths.shape,
+            path_cell=paths.cell,
+            path_of_cell=paths.of_cell,
+            path_field=paths.field,
+            path_uv=paths.uv,
             energies=np.concatenate([part.energies for part in parts]),
             energy_start=np.concatenate([[0], np.cumsum(energies)]).astype(np.int64),
             slot_start=slot_start,
@@ -232,6 +263,48 @@ class _Layout:
         lines = np.concatenate([part.lines * round(part.pitch / self.fine) for part in parts])
         rows, row = np.unique(np.column_stack([field, lines]), axis=0, return_inverse=True)
         return rows[:, 0].astype(np.int64), rows[:, 1:] * self.fine, row.reshape(-1)
+
+
+@dataclass(frozen=True, slots=True)
+class _Paths:
+    """Lattice lines near the rays of each field, numbered."""
+
+    corner: Counts
+    shape: Counts
+    cell: Counts
+    of_cell: NDArray[np.int32]
+    field: Counts
+    uv: Floats
+
+    @classmethod
+    def around(cls, row_field: Counts, row_uv: Floats, pitch: float, fields: int) -> "_Paths":
+        """List all lines within `BESIDE_MM` of a ray."""
+        corner, shape = np.zeros((fields, 2), np.int64), np.zeros((fields, 2), np.int64)
+        cells, found = [], [np.empty((0, 2))]
+        number = 0
+        for field in range(fields):
+            rays = row_uv[row_field == field]
+            if rays.shape[0]:
+                corner[field] = np.floor((rays.min(axis=0) - BESIDE_MM) / pitch)
+                shape[field] = np.ceil((rays.max(axis=0) + BESIDE_MM) / pitch) - corner[field] + 1
+            v, u = np.meshgrid(*(np.arange(size) for size in shape[field, ::-1]), indexing="ij")
+            lines = (np.column_stack([u.ravel(), v.ravel()]) + corner[field]) * pitch
+            near = np.zeros(lines.shape[0], np.bool_)
+            if rays.shape[0]:
+                near = np.asarray(cKDTree(rays).query(lines)[0]) <= BESIDE_MM
+            cells.append(np.where(near, number + np.cumsum(near) - 1, -1))
+            found.append(lines[near])
+            number += int(near.sum())
+        sizes = np.array([cell.size for cell in cells])
+        counts = [lines.shape[0] for lines in found[1:]]
+        return cls(
+            corner,
+            shape,
+            np.concatenate([[0], np.cumsum(sizes)[:-1]]).astype(np.int64),
+            np.concatenate(cells).astype(np.int32),
+            np.repeat(np.arange(fields), counts),
+            np.concatenate(found),
+        )
 
 
 def _fine_pitch(uv: Floats, narrowest: float) -> float:

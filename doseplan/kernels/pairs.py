@@ -13,24 +13,40 @@ INVERSE_2_PI = 0.15915494309189535
 
 
 @njit(cache=True, error_model="numpy", inline="always")
-def _pair(nodes, row, node, part, kind, squared, base, spread, cut, deepest, first_depth, per_depth):
-    """Return place in the depth grid, exponent and amplitude of a ray's Gaussian; a place < 0 for none."""
+def _pair(
+    nodes, row, node, part, kind, across, along, ray_u, ray_v, base, spread, cut, deepest, first_depth,
+    per_depth, depths, path_pitch, path_corner, path_shape, path_cell, path_of_cell,
+):  # fmt: skip
+    """Return place in the depth grid, exponent and amplitude of a ray's Gaussian; a place < 0 for none.
+
+    Ions that arrive beside the ray went beside it: by the share of the width that they had in air. The depth
+    is that of the nearest traced path there.
+    """
     near = np.float64(nodes[row, node, 0])
-    position = (near + part * (nodes[row, node + 1, 0] - near) - first_depth) * per_depth
-    if position > deepest:
-        return -1.0, 0.0, 0.0
-    position = max(position, 0.0)
-    low = int(position)
-    wide = spread[low] + (position - low) * (spread[low + 1] - spread[low])
+    depth = near + part * (nodes[row, node + 1, 0] - near)
+    place = min(max((depth - first_depth) * per_depth, 0.0), spread.size - 1.001)
+    low = int(place)
+    wide = spread[low] + (place - low) * (spread[low + 1] - spread[low])
     factor = np.float64(nodes[row, node, kind])
     factor += part * (nodes[row, node + 1, kind] - factor)
     inverse = 1.0 / (base + factor * wide)
-    exponent = 0.5 * squared * inverse
+    exponent = 0.5 * (across * across + along * along) * inverse
     if exponent > cut:
+        return -1.0, 0.0, 0.0
+    beside = base * inverse
+    column = int(np.floor((ray_u + beside * across) / path_pitch + 0.5)) - path_corner[0]
+    line = int(np.floor((ray_v + beside * along) / path_pitch + 0.5)) - path_corner[1]
+    if 0 <= column < path_shape[0] and 0 <= line < path_shape[1]:
+        path = path_of_cell[path_cell + line * path_shape[0] + column]
+        if path >= 0:
+            near = np.float64(depths[path, node])
+            depth = near + part * (depths[path, node + 1] - near)
+            place = (depth - first_depth) * per_depth
+    if place > deepest:
         return -1.0, 0.0, 0.0
     share = np.float64(nodes[row, node, kind + 1])
     share += part * (nodes[row, node + 1, kind + 1] - share)
-    return position, exponent, share * inverse
+    return max(place, 0.0), exponent, share * inverse
 
 
 @njit(cache=True, error_model="numpy", fastmath={"reassoc", "contract", "nsz", "arcp"})
@@ -97,6 +113,12 @@ def ray_pairs(
     spread,
     first_depth,
     depth_step,
+    depths,
+    path_pitch,
+    path_corner,
+    path_shape,
+    path_cell,
+    path_of_cell,
     fill,
     row_start,
     out_count,
@@ -139,6 +161,13 @@ def ray_pairs(
         Variance that water adds.
     first_depth, depth_step : float64 [mm]
         Of the depth curves.
+    depths : (path, node) float32 [mm]
+        Water-equivalent depth on the lattice of paths.
+    path_pitch : float64 [mm]
+    path_corner, path_shape : (field, 2) int64
+    path_cell : (field,) int64
+    path_of_cell : (path cell,) int32
+        As those of the parts.
     fill : bool
         False: write how many pairs point i may have to `row_start[i]`, which is quick; True: write its pairs
         from there on, and how many they are to `out_count[i]`.
@@ -172,13 +201,15 @@ def ray_pairs(
                 one, end = _window(u, far, pitch, part_corner[part, 0], part_shape[part, 0])
                 low, high = _window(v, far, pitch, part_corner[part, 1], part_shape[part, 1])
                 for line in range(low, high):
-                    along = v - (part_corner[part, 1] + line) * pitch
+                    ray_v = (part_corner[part, 1] + line) * pitch
+                    along = v - ray_v
                     cell = part_cell[part] + line * part_shape[part, 0]
                     for column in range(one, end):
                         ray = ray_of_cell[cell + column]
                         if ray < 0:
                             continue
-                        across = u - (part_corner[part, 0] + column) * pitch
+                        ray_u = (part_corner[part, 0] + column) * pitch
+                        across = u - ray_u
                         squared = across * across + along * along
                         if squared > far * far:
                             continue
@@ -191,13 +222,22 @@ def ray_pairs(
                             node,
                             place - node,
                             kind,
-                            squared,
+                            across,
+                            along,
+                            ray_u,
+                            ray_v,
                             base,
                             spread[part],
                             part_cut[part],
                             ray_deepest[ray],
                             first_depth,
                             1.0 / depth_step,
+                            depths,
+                            path_pitch,
+                            path_corner[field],
+                            path_shape[field],
+                            path_cell[field],
+                            path_of_cell,
                         )
                         if position < 0.0:
                             continue
@@ -270,6 +310,12 @@ def point_sums(
     spread,
     first_depth,
     depth_step,
+    depths,
+    path_pitch,
+    path_corner,
+    path_shape,
+    path_cell,
+    path_of_cell,
     curves,
     out,
 ):
@@ -281,7 +327,7 @@ def point_sums(
         u, v and w of the part's field.
     part : int
     first_ray : int
-        First ray of the part. What follows up to `depth_step` is as in `ray_pairs`.
+        First ray of the part. What follows up to `path_of_cell` is as in `ray_pairs`.
     curves : (ray of the part, depth * channel) float64 [mm2]
         From the first depth on; nothing behind the last.
     out : (point, channel) float64
@@ -317,13 +363,15 @@ def point_sums(
             low, high = _window(v, far, pitch, part_corner[part, 1], part_shape[part, 1])
             found = 0
             for line in range(low, high):
-                along = v - (part_corner[part, 1] + line) * pitch
+                ray_v = (part_corner[part, 1] + line) * pitch
+                along = v - ray_v
                 cell = part_cell[part] + line * part_shape[part, 0]
                 for column in range(one, stop):
                     ray = ray_of_cell[cell + column]
                     if ray < 0:
                         continue
-                    across = u - (part_corner[part, 0] + column) * pitch
+                    ray_u = (part_corner[part, 0] + column) * pitch
+                    across = u - ray_u
                     squared = across * across + along * along
                     if squared > far * far:
                         continue
@@ -333,13 +381,22 @@ def point_sums(
                         node,
                         place - node,
                         kind,
-                        squared,
+                        across,
+                        along,
+                        ray_u,
+                        ray_v,
                         base,
                         spread[part],
                         part_cut[part],
                         ray_deepest[ray],
                         first_depth,
                         1.0 / depth_step,
+                        depths,
+                        path_pitch,
+                        path_corner[field],
+                        path_shape[field],
+                        path_cell[field],
+                        path_of_cell,
                     )
                     rays[found] = ray - first_ray
                     if position[found] >= 0.0:

@@ -168,11 +168,15 @@ def spot_doses(where, rays, spot_set, beams, cuts=(6.0, 5.0, 4.0)):
             ):
                 nodes = rays.nodes[row_of[(field, *np.round((line_u, line_v), 6))]].astype(float)
                 one = nodes[node] + (place - node)[:, None] * (nodes[node + 1] - nodes[node])
-                wepl = one[:, 0]
+                own = one[:, 0]
                 kind = 1 if component == 0 else 3
                 drift = w * (2.0 * rays.drift[field, 0] + w * rays.drift[field, 1])
-                variance = narrow + drift + one[:, kind] * np.interp(wepl, depth, spread)
+                variance = narrow + drift + one[:, kind] * np.interp(own, depth, spread)
                 squared = (u - line_u) ** 2 + (v - line_v) ** 2
+                beside = (narrow + drift) / variance
+                wepl = path_depth(
+                    rays, field, line_u + beside * (u - line_u), line_v + beside * (v - line_v), place, own
+                )
                 gauss = np.exp(-squared / (2.0 * variance)) / (2.0 * math.pi * variance)
                 gauss *= one[:, kind + 1] / (1.0 - math.exp(-cuts[component]))
                 gauss[(squared / (2.0 * variance) > cuts[component]) | (wepl > depth[-1])] = 0.0
@@ -180,6 +184,22 @@ def spot_doses(where, rays, spot_set, beams, cuts=(6.0, 5.0, 4.0)):
                     curve = GRAY_MM2 * beams[name].values[energy, component]
                     out[spot, channel] += share * gauss * np.interp(wepl, depth, curve)
     return out
+
+
+def path_depth(rays, field, u, v, place, own):
+    """Depth of the nearest traced path at every point, the ray's own where none is."""
+    sub = rays.sub_spots
+    mine = np.flatnonzero(sub.path_field == field)
+    lines = np.rint(sub.path_uv[mine] / sub.path_pitch).astype(int)
+    path_of = {tuple(line): row for row, line in zip(mine, lines, strict=True)}
+    found = own.copy()
+    for point in range(len(u)):
+        line = (math.floor(u[point] / sub.path_pitch + 0.5), math.floor(v[point] / sub.path_pitch + 0.5))
+        if line in path_of:
+            node = int(place[point])
+            near, far = (float(rays.paths[path_of[line], one]) for one in (node, node + 1))
+            found[point] = near + (place[point] - node) * (far - near)
+    return found
 
 
 def mean_spread(beams, energies, component):
