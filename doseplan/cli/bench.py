@@ -45,7 +45,7 @@ def bench(
         chosen = {name: rows[name] for name in _names(work or [], list(rows))}
         start = time.perf_counter()
         result = {
-            **_circumstances(),
+            **circumstances(),
             **benchmark_module("measure").measure(chosen, seconds=seconds, tell=say),
         }
     result["seconds"] = time.perf_counter() - start
@@ -100,7 +100,8 @@ def _read(path: Path) -> dict[str, Any]:
     return found
 
 
-def _circumstances() -> dict[str, Any]:
+def circumstances() -> dict[str, Any]:
+    """Say what was measured, and with which versions."""
     names = ("doseplan", "numba", "numpy", "scipy")
     return {
         "commit": _commit(),
