@@ -20,10 +20,11 @@ Record = dict[str, Any]
 
 HEAD = """# Benchmarks
 
-Written by `python docs/update_benchmarks.py` from stored results; nothing here is typed by hand. `doseplan bench`
-prints the same table on your machine and exits 4 if a ratio is worse than the stored ones
-(`benchmarks/baseline.json`). Trust ratios, not nanoseconds: they compare ways of doing the same work that took
-turns in one run. On one thread the processor's time counts, on two the clock; of each way the quickest turn.
+Written by `python docs/update_benchmarks.py` from stored results; nothing here is typed by hand.
+`doseplan bench` prints the same table on your machine and exits 4 if a ratio is worse than the stored ones
+(`benchmarks/baseline.json`). Trust ratios, not nanoseconds: they compare ways of doing the same work that
+took turns in one run. On one thread the processor's time counts, on two the clock; of each way the quickest
+turn.
 
 - **naive**: the slow twin in plain Python that the tests compare with, at a small size.
 - **scipy**, **numpy**: the usual tools, on one core.
@@ -109,8 +110,8 @@ def figure_lines(result: Record) -> list[str]:
         "",
         f"![Time against work, {count} series](benchmarks_growth.png)",
         "",
-        "Time on one thread against the pieces of work, along spots (layers), samples and the like. Grey lines",
-        "rise in proportion.",
+        "Time on one thread against the pieces of work, along spots (layers), samples and the like. Grey",
+        "lines rise in proportion.",
     ]
 
 
@@ -137,27 +138,39 @@ def draw(rows: Record) -> Figure:
 def peer_lines(peer: Record) -> list[str]:
     """Lay out the comparison with pyRadPlan."""
     case, pairs, spot = peer["case"], peer["pairs"], peer["pristine_spot"]
-    build, loop = peer["build_ns_per_pair"], peer["loop_ns_per_pair"]
-    integral, objective = (
-        100.0 * abs(ratio - 1.0) for ratio in (spot["integral_ratio"], peer["objective_ratio"])
+    integral, objective, gradient, voxel = (
+        f"{100.0 * abs(part):.3f} %"
+        for part in (
+            spot["integral_ratio"] - 1.0,
+            peer["objective_ratio"] - 1.0,
+            peer["largest_gradient_difference"],
+            0.01 * spot["largest_difference_percent_of_peak"],
+        )
     )
+    works = {
+        "build_ns_per_pair": "dose influence, tracing included",
+        "loop_ns_per_pair": "objective, gradient",
+    }
+    rows = [(name, peer[key]) for key, name in works.items()]
     return [
         "",
         f"## {peer['peer']}",
         "",
-        f"One box of water: {case['voxels']} voxels of {case['voxel_mm']:g} mm, {case['spots']} spots, the depth doses",
-        f"of its generic carbon machine in both, air offset off, the same cut-off ({case['relative_cutoff']:g} of a",
-        f"spot's largest dose): {pairs['peer']} pairs there, {pairs['ours']} here. {circumstances(peer)}.",
+        f"One box of water: {case['voxels']} voxels of {case['voxel_mm']:g} mm, {case['spots']} spots,",
+        "the depth doses of its generic carbon machine in both, air offset off, the same cut-off",
+        f"({case['relative_cutoff']:g} of a spot's largest dose): {pairs['peer']} pairs there,",
+        f"{pairs['ours']} here. {circumstances(peer)}.",
         "",
         "| ns per pair of spot and voxel | doseplan | pyRadPlan | times as fast |",
         "|---|---|---|---|",
-        f"| dose influence, tracing included | {build['ours']:.3g} | {build['peer']:.3g} | {build['ratio']:.1f} |",
-        f"| objective and gradient | {loop['ours']:.3g} | {loop['peer']:.3g} | {loop['ratio']:.1f} |",
+        *(
+            f"| {name} | {found['ours']:.3g} | {found['peer']:.3g} | {found['ratio']:.1f} |"
+            for name, found in rows
+        ),
         "",
-        f"{spot['spots']} pristine spots differ by at most {spot['largest_difference_percent_of_peak']:.2f} % of their",
-        f"peak in any voxel, their integrals by {integral:.3f} %; the objective differs by {objective:.3f} %, its",
-        f"gradient by {100.0 * peer['largest_gradient_difference']:.3f} % of the largest. To run it again: see",
-        "`benchmarks/compare_pyradplan.py`.",
+        f"{spot['spots']} pristine spots differ by at most {voxel} of their peak in any voxel, their integrals",
+        f"by {integral}; the objective differs by {objective}, its gradient by {gradient} of the largest.",
+        "To run it again: see `benchmarks/compare_pyradplan.py`.",
     ]
 
 
