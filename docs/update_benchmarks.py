@@ -120,10 +120,10 @@ def draw(rows: Record) -> Figure:
     figure = Figure(figsize=(8.0, 5.0), layout="constrained")
     axes = figure.subplots()
     low, high = 1e99, 0.0
-    for name, row in rows.items():
-        for axis, growth in row["growth"].items():
-            series = f"{name.replace('_', ' ')}, {axis}"
-            axes.loglog(growth["pieces"], growth["seconds"], "o-", ms=4, label=series)
+    for number, (name, row) in enumerate(rows.items()):
+        for mark, (axis, growth) in zip("os^", row["growth"].items(), strict=False):
+            series, style = f"{name.replace('_', ' ')}, {axis}", f"C{number}{mark}-"
+            axes.loglog(growth["pieces"], growth["seconds"], style, ms=4, label=series)
             low, high = min(low, growth["pieces"][0]), max(high, growth["pieces"][-1])
     span = np.array([low, high])
     for per_piece in 10.0 ** np.arange(-10, -3):
@@ -148,8 +148,8 @@ def peer_lines(peer: Record) -> list[str]:
         )
     )
     works = {
-        "build_ns_per_pair": "dose influence, tracing included",
-        "loop_ns_per_pair": "objective, gradient",
+        "build_ns_per_pair": "dose influence with tracing",
+        "loop_ns_per_pair": "objective and gradient",
     }
     rows = [(name, peer[key]) for key, name in works.items()]
     return [
@@ -168,8 +168,9 @@ def peer_lines(peer: Record) -> list[str]:
             for name, found in rows
         ),
         "",
-        f"{spot['spots']} pristine spots differ by at most {voxel} of their peak in any voxel, their integrals",
-        f"by {integral}; the objective differs by {objective}, its gradient by {gradient} of the largest.",
+        f"{spot['spots']} pristine spots differ by at most {voxel} of their peak in any voxel, their",
+        f"integrals by {integral}; the objective differs by {objective}, its gradient by {gradient}",
+        "of the largest.",
         "To run it again: see `benchmarks/compare_pyradplan.py`.",
     ]
 
