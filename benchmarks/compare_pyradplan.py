@@ -43,18 +43,25 @@ HALF = 24
 SPACING_MM, SPOTS_ASIDE = 4.0, 5
 CUTOFF = 1e-3
 TARGET_MM = 18.0
+ALPHA_X, BETA_X = 0.1, 0.05
+"""Of photons [1/Gy, 1/Gy2]: what pyRadPlan gives structures that state none."""
 TURNS = 5
 
 Arrays = Mapping[str, np.ndarray]
 
 
-def make_case(table: Arrays) -> dict[str, Any]:
-    """Lay spots of every energy on a square grid; the beam enters at -y."""
+def make_case(table: Arrays, *, biology: bool) -> dict[str, Any]:
+    """Lay spots of every energy on a square grid; the beam enters at -y.
+
+    With biology two channels are added up and RBE-weighted dose is planned, else absorbed dose.
+    """
     axis = VOXEL_MM * (np.arange(2 * HALF + 1) - HALF)
     z, y, x = np.meshgrid(axis, axis, axis, indexing="ij")
     line = SPACING_MM * np.arange(-SPOTS_ASIDE, SPOTS_ASIDE + 1)
     u, v, layer = (each.ravel() for each in np.meshgrid(line, line, np.arange(table["energy"].size)))
-    amplitude = GRAY_MM2_PER_IDD * table["idd"] / (2.0 * np.pi * variance_of(table))
+    # the cut-off goes by the root channel
+    curve = table["idd"] * np.sqrt(table["beta"]) if biology else table["idd"]
+    amplitude = GRAY_MM2_PER_IDD * curve / (2.0 * np.pi * variance_of(table))
     with np.errstate(divide="ignore"):
         above = np.log(amplitude / (CUTOFF * amplitude.max(axis=1, keepdims=True)))
     central = np.flatnonzero((u == 0.0) & (v == 0.0))
@@ -67,8 +74,9 @@ def make_case(table: Arrays) -> dict[str, Any]:
         "spot_uv": np.stack([u, v], axis=1).astype(float),
         "spot_layer": layer,
         "shown": central,
-        "prescription": 4.0,
-        "limit": 2.0,
+        "biology": biology,
+        "prescription": 12.0 if biology else 4.0,
+        "limit": 6.0 if biology else 2.0,
         "weight": 1.0,
     }
 
@@ -79,11 +87,14 @@ def variance_of(table: Arrays) -> np.ndarray:
 
 
 def library_of(table: Arrays) -> xr.Dataset:
-    """Make a beam library of one component; what is not dose is made up, and costs the same."""
+    """Make a beam library of one component; the channels of LEM I carry the table's alpha and beta."""
     idd = table["idd"][:, None]
     data = {
         "idd": idd,
-        **{name: idd for name in ("idd_z_star", "idd_let", "idd_lem_linear", "idd_lem_root")},
+        "idd_z_star": idd,
+        "idd_let": idd,
+        "idd_lem_linear": idd * table["alpha"][:, None],
+        "idd_lem_root": idd * np.sqrt(table["beta"])[:, None],
         "lateral_sigma": table["sigma"][:, None],
         "air_sigma": table["air_sigma"],
         "r80": table["depth"][table["idd"].argmax(axis=1)],
@@ -114,15 +125,17 @@ def ours(case: Mapping[str, Any]) -> dict[str, Any]:
     z, y, x = np.meshgrid(axis, axis, axis, indexing="ij")
     points = np.stack([x.ravel(), y.ravel(), z.ravel()], axis=1)
     library, spots = library_of(case), spots_of(case)
+    scale = "LEM1" if case["biology"] else "NIRS"
 
     def build() -> xr.Dataset:
         wepl = water_equivalent_depth(phantom, spots, points)
-        return dose_influence(points, wepl, spots, library, relative_cutoff=CUTOFF)
+        return dose_influence(points, wepl, spots, library, scale=scale, relative_cutoff=CUTOFF)
 
     influence, build_s = quickest(build)
     by_sample, transpose_s = quickest(lambda: transpose(influence))
     turn = objective_of(case, influence, by_sample)
     (objective, gradient), loop_s = quickest(turn)
+    # a channel that is the absorbed dose but for a factor; with biology there is none
     dose = influence["entry_root"].values / math.sqrt(HSG.beta)
     start, index = influence["entry_start"].values, influence["sample_index"].values
     shown = np.zeros((len(case["shown"]), points.shape[0]))
@@ -146,22 +159,34 @@ def objective_of(
     """Mean squared deviation in the target and mean squared overdose elsewhere, as pyRadPlan has them."""
     target = case["target"].ravel()
     weight = np.full(len(case["spot_layer"]), float(case["weight"]))
-    per_dose = 1.0 / math.sqrt(HSG.beta)
     rows = [by_sample[name].values for name in SAMPLE_MAJOR]
     columns = [influence[name].values for name in SPOT_MAJOR]
     root, linear, out = np.empty(target.size), np.empty(target.size), np.empty(weight.size)
-    nothing = np.zeros(target.size)
-    inside, outside = int(target.sum()), int((~target).sum())
+    share = np.where(target, 1.0 / target.sum(), 1.0 / (~target).sum())
+    quantity = _rbe_weighted if case["biology"] else _absorbed
 
     def turn() -> tuple[float, np.ndarray]:
         forward(*rows, weight, root, linear)
-        dose = per_dose * root
+        dose, by_root, by_linear = quantity(root, linear)
         over = np.where(target, dose - case["prescription"], np.maximum(dose - case["limit"], 0.0))
-        share = np.where(target, 1.0 / inside, 1.0 / outside)
-        adjoint(*columns, 2.0 * per_dose * share * over, nothing, out)
+        slope = 2.0 * share * over
+        adjoint(*columns, slope * by_root, slope * by_linear, out)
         return float((share * over**2).sum()), out
 
     return turn
+
+
+def _absorbed(root: np.ndarray, linear: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    factor = 1.0 / math.sqrt(HSG.beta)
+    return factor * root, np.full(root.size, factor), np.zeros(root.size)
+
+
+def _rbe_weighted(root: np.ndarray, linear: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Dose of photons with the same effect, and its derivatives by both channels."""
+    gamma = 0.5 * ALPHA_X / BETA_X
+    length = np.sqrt(gamma**2 + (linear + root**2) / BETA_X)
+    by_effect = 0.5 / (BETA_X * length)
+    return length - gamma, 2.0 * root * by_effect, by_effect
 
 
 def quickest(run: Callable[[], Any]) -> tuple[Any, dict[str, float]]:
@@ -181,55 +206,52 @@ def quickest(run: Callable[[], Any]) -> tuple[Any, dict[str, float]]:
 
 
 def compare(peer: str) -> dict[str, Any]:
-    """Run both on the same case."""
+    """Run both on two cases: absorbed dose, and RBE-weighted dose, pyRadPlan's default for carbon."""
+    script = [peer, str(HERE / "peer_pyradplan.py")]
+    found: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as folder:
         table, case, out = (Path(folder) / name for name in ("table.npz", "case.npz", "out.npz"))
-        script = [peer, str(HERE / "peer_pyradplan.py")]
         subprocess.run([*script, "table", str(table)], check=True)
-        stated = make_case(dict(np.load(table)))
-        np.savez(case, **stated)
-        subprocess.run([*script, "run", str(case), str(out)], check=True)
-        theirs = dict(np.load(out))
-    return record(stated, ours(stated), theirs)
+        for name in ("absorbed", "rbe_weighted"):
+            stated = make_case(dict(np.load(table)), biology=name == "rbe_weighted")
+            np.savez(case, **stated)
+            subprocess.run([*script, "run", str(case), str(out)], check=True)
+            theirs = dict(np.load(out))
+            found[name] = record(stated, ours(stated), theirs)
+    size = {"voxels": stated["target"].size, "voxel_mm": VOXEL_MM, "spots": len(stated["spot_layer"])}
+    whole = {"peer": f"pyRadPlan {theirs['version']}", "case": {**size, "relative_cutoff": CUTOFF}}
+    return {**circumstances(), **whole, **found}
 
 
 def record(case: Mapping[str, Any], mine: Mapping[str, Any], theirs: Arrays) -> dict[str, Any]:
     """Put times per pair, their ratios and the differences side by side."""
     pairs, their_pairs = mine["pairs"], int(theirs["pairs"])
-    per_pair = {
-        work: _pair(1e9 * mine[work]["cpu"] / pairs, 1e9 * float(theirs[f"{work}_cpu"]) / their_pairs)
-        for work in ("build", "loop")
+    found: dict[str, Any] = {
+        "pairs": {"ours": pairs, "peer": their_pairs},
+        **{
+            f"{work}_ns_per_pair": _pair(
+                1e9 * mine[work]["cpu"] / pairs, 1e9 * float(theirs[f"{work}_cpu"]) / their_pairs
+            )
+            for work in ("build", "loop")
+        },
+        "transpose_ns_per_pair": 1e9 * mine["transpose"]["cpu"] / pairs,
+        "objective_ratio": mine["objective"] / float(theirs["objective"]),
     }
+    if case["biology"]:
+        return found
+    # its gradient of the RBE-weighted dose is not that of its objective, so only this one is compared
+    steepest = np.abs(theirs["gradient"]).max()
+    found["largest_gradient_difference"] = float(
+        np.abs(mine["gradient"] - theirs["gradient"]).max() / steepest
+    )
     most = theirs["shown_dose"].max(axis=1, keepdims=True)
     difference = np.abs(mine["shown_dose"] - theirs["shown_dose"]) / most
-    gradient, their_gradient = mine["gradient"], theirs["gradient"]
-    return {
-        **circumstances(),
-        "peer": f"pyRadPlan {theirs['version']}",
-        "case": {
-            "voxels": int(case["target"].size),
-            "voxel_mm": VOXEL_MM,
-            "spots": len(case["spot_layer"]),
-            "relative_cutoff": CUTOFF,
-        },
-        "pairs": {"ours": pairs, "peer": their_pairs},
-        "build_ns_per_pair": per_pair["build"],
-        "loop_ns_per_pair": per_pair["loop"],
-        "transpose_ns_per_pair": 1e9 * mine["transpose"]["cpu"] / pairs,
-        "wall_ratio": {
-            "build": float(theirs["build_wall"]) / their_pairs / (mine["build"]["wall"] / pairs),
-            "loop": float(theirs["loop_wall"]) / their_pairs / (mine["loop"]["wall"] / pairs),
-        },
-        "pristine_spot": {
-            "spots": len(case["shown"]),
-            "largest_difference_percent_of_peak": 100.0 * float(difference.max()),
-            "integral_ratio": float(mine["shown_dose"].sum() / theirs["shown_dose"].sum()),
-        },
-        "objective_ratio": mine["objective"] / float(theirs["objective"]),
-        "largest_gradient_difference": float(
-            np.abs(gradient - their_gradient).max() / np.abs(their_gradient).max()
-        ),
+    found["pristine_spot"] = {
+        "spots": len(case["shown"]),
+        "largest_difference_percent_of_peak": 100.0 * float(difference.max()),
+        "integral_ratio": float(mine["shown_dose"].sum() / theirs["shown_dose"].sum()),
     }
+    return found
 
 
 def _pair(mine: float, theirs: float) -> dict[str, float]:

@@ -44,6 +44,8 @@ def write_table(out: str) -> None:
         depth=depth,
         idd=[np.interp(depth, one.depths + one.offset, one.idd, right=0.0) for one in kernels],
         sigma=[np.interp(depth, one.depths + one.offset, one.sigma) for one in kernels],
+        alpha=[np.interp(depth, one.depths + one.offset, one.alpha[0]) for one in kernels],
+        beta=[np.interp(depth, one.depths + one.offset, one.beta[0]) for one in kernels],
         air_sigma=[float(machine.foci[one.energy][0].sigma[0]) for one in kernels],
     )
 
@@ -77,6 +79,8 @@ def machine_of(case) -> IonAccelerator:
         kernels[energy] = {
             "energy": energy, "offset": 0.0, "depths": depth, "Z": case["idd"][number],
             "sigma": case["sigma"][number], "peakPos": peaks[number],
+            "alpha_x": [0.1], "beta_x": [0.05],
+            "alpha": case["alpha"][number][None], "beta": case["beta"][number][None],
         }  # fmt: skip
         width = float(case["air_sigma"][number])
         foci[energy] = [{"dist": [0.0, 2.0 * SAD_MM], "sigma": [width, width]}]
@@ -153,6 +157,7 @@ def compute(case_path: str, out: str) -> None:
         engine = SameCutoff(plan)
         engine.take(machine_of(case), case["reach"])
         engine.calc_let = False
+        engine.calc_bio_dose = bool(case["biology"])
         engine.air_offset_correction = False
         engine.lateral_model = "single"
         engine.use_given_eq_density_cube = True
@@ -164,7 +169,8 @@ def compute(case_path: str, out: str) -> None:
     weight = np.full(matrix.shape[1], float(case["weight"]))
     plan = IonPlan(radiation_mode="carbon", machine="Generic", prop_opt={"solver": "scipy"})
     problem = NonLinearFluencePlanningProblem(plan)
-    problem.default_quantities = {"carbon": "physical_dose"}
+    if not case["biology"]:  # its default for carbon ions is the RBE-weighted dose
+        problem.default_quantities = {"carbon": "physical_dose"}
     problem._ct, problem._cst, problem._stf, problem._dij = ct, cst, stf, dij
     problem._initialize()
     number = iter(range(10**6))

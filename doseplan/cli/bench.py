@@ -48,7 +48,7 @@ def bench(
             **circumstances(),
             **benchmark_module("measure").measure(chosen, seconds=seconds, tell=say),
         }
-    result["seconds"] = time.perf_counter() - start
+    result["seconds"], result["cpu_seconds"] = time.perf_counter() - start, time.process_time()
     result["regressions"] = benchmark_module("judge").regressions(result, baseline)
     if target is not None:
         target.write_text(json.dumps(result, indent=1, allow_nan=False) + "\n", encoding="utf-8")
