@@ -1,23 +1,8 @@
-"""Transport of carbon beams: the kernel against its slow twin, and one whole depth-dose curve."""
+"""Transport of one carbon beam through water, tables apart."""
 
 import pytest
 
 from doseplan.beam.transport import transport, transport_tables
-from doseplan.kernels.transport import transport as kernel
-
-
-@pytest.mark.benchmark(group="transport, made-up tables")
-@pytest.mark.parametrize("way", ["naive", "kernel"])
-def test_transport_small(benchmark, naive_transport, way):
-    arguments = naive_transport.problem(energies=2, species=12, cells=200, coarse=150, ratio=5)
-    results = naive_transport.outputs(arguments, coarse=150)
-    run = (
-        naive_transport.transport
-        if way == "naive"
-        else lambda arguments, results: kernel(*arguments, *results)
-    )
-    run(arguments, results)
-    benchmark(run, arguments, results)
 
 
 @pytest.mark.benchmark(group="transport, one beam")

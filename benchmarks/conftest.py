@@ -20,18 +20,6 @@ def load(path: Path) -> ModuleType:
 
 
 @pytest.fixture(scope="session")
-def comparisons() -> ModuleType:
-    """The table of ways to do the same work."""
-    return load(HERE / "comparisons.py")
-
-
-@pytest.fixture(scope="session")
 def dicom() -> ModuleType:
     """DICOM folders written by hand."""
     return load(HERE.parent / "tests" / "dicom_files.py")
-
-
-@pytest.fixture(scope="session")
-def naive_transport() -> ModuleType:
-    """The slow twin of the transport."""
-    return load(HERE.parent / "tests" / "kernels" / "naive_transport.py")

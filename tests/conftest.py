@@ -28,6 +28,23 @@ def _kernel_cache_folder() -> str:
 os.environ.setdefault("NUMBA_CACHE_DIR", _kernel_cache_folder())
 
 
+LONGEST_FIRST = (
+    "study/test_full_chain.py",
+    "planning/test_plan.py",
+    "planning/test_bound.py",
+    "study/test_gallery_runs.py",
+    "anatomy/test_gallery.py",
+    "anatomy/test_scan.py",
+)
+"""Files of a minute and more: if one started last, the other process would end with nothing to do."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let the longest files start first; the others keep their order."""
+    place = {str(TESTS / name): number for number, name in enumerate(LONGEST_FIRST)}
+    items.sort(key=lambda item: place.get(str(item.path), len(place)))
+
+
 def _load(path: Path) -> ModuleType:
     spec = importlib.util.spec_from_file_location(path.stem, path)
     assert spec is not None
@@ -41,12 +58,6 @@ def _load(path: Path) -> ModuleType:
 def naive() -> Callable[[str], ModuleType]:
     """Load a file of slow twins: `naive("naive_dose")` is tests/kernels/naive_dose.py."""
     return lambda name: _load(TESTS / "kernels" / f"{name}.py")
-
-
-@pytest.fixture(scope="session")
-def comparisons() -> ModuleType:
-    """The comparison table of the benchmarks: the same callables are timed there and compared here."""
-    return _load(TESTS.parent / "benchmarks" / "comparisons.py")
 
 
 @pytest.fixture(scope="session")

@@ -8,11 +8,11 @@ from typing import Annotated, TextIO
 
 import typer
 
-from doseplan.cli import anatomy, beam, exchange, montecarlo, plan
+from doseplan.cli import anatomy, beam, bench, exchange, montecarlo, plan
 from doseplan.cli.tell import app, say
 from doseplan.messages import InputError, LimitError
 
-__all__ = ["anatomy", "app", "beam", "exchange", "main", "montecarlo", "plan"]
+__all__ = ["anatomy", "app", "beam", "bench", "exchange", "main", "montecarlo", "plan"]
 
 GOOD, BAD_INPUT, LIMIT_BROKEN, INTERNAL, INTERRUPTED = 0, 2, 3, 70, 130
 

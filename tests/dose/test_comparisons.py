@@ -3,30 +3,25 @@
 import numpy as np
 import pytest
 
-WORKS = {
-    # float32 entries: 6e-8 of each, sums of positive terms; products read the same stored entries
-    "influence": 1e-7,
-    "forward_product": 1e-12,
-    # gradients of both signs: float64 rounding against the largest
-    "adjoint_product": 1e-12,
-    "tracing": 1e-12,
-    "point_dose": 1e-12,
-    # pieces of 2 um that straddle a face go to one side: 1e-3 of a slab near the end of the range
-    "flight": 1e-3,
-}
+from doseplan.cli.bench import benchmark_module
+
+ROWS = benchmark_module("comparisons").COMPARISONS
+COMPARED = {name: row for name, row in ROWS.items() if row.small}
 
 
-def test_every_comparison_is_tested(comparisons):
-    assert set(comparisons.COMPARISONS) >= set(WORKS)
+def test_only_whole_histories_have_no_slow_twin() -> None:
+    """Their pieces have: flights here, chance and reactions in tests/kernels/test_montecarlo.py."""
+    assert set(ROWS) - set(COMPARED) == {"histories"}
 
 
-@pytest.mark.parametrize("work", WORKS)
-def test_ways_agree(comparisons, work):
-    ways = comparisons.COMPARISONS[work]("small")
+@pytest.mark.parametrize("name", COMPARED)
+def test_ways_agree(name: str) -> None:
+    row = COMPARED[name]
+    ways = row.prepare(**row.small).ways
     assert {"naive", "kernel"} <= set(ways)
     expected = ways["naive"]()
     assert np.abs(expected).max() > 0.0
     for way, run in ways.items():
         np.testing.assert_allclose(
-            run(), expected, rtol=0.0, atol=WORKS[work] * np.abs(expected).max(), err_msg=way
+            run(), expected, rtol=0.0, atol=row.tolerance * np.abs(expected).max(), err_msg=way
         )

@@ -62,7 +62,7 @@ def test_gamma_behind_an_edge(water_field, material, tissue, first, last):
 
 @pytest.mark.slow
 def test_the_edge_stays_sharp(water_field):
-    """Behind the end of the ions that crossed bone: the step from one half to the other, in voxels of 4 mm."""
+    """Behind the end of the ions that crossed bone: the step from one half to the other, voxels of 4 mm."""
     phantom = _with(water_field[1], "cortical_bone", "cortical_bone", 30.0, 50.0, lambda x: x < 0.0)
     _, found, boxes = _both(water_field, phantom)
     depth = int(122.0 / 4.0)

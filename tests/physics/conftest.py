@@ -1,5 +1,6 @@
 """Comparison with a reference: asserted here, and a row of docs/validation.md."""
 
+import json
 from collections.abc import Callable
 
 import pytest
@@ -42,7 +43,7 @@ def compare(record_property: Callable[[str, object], None]) -> Compare:
             "why": why,
             "disagrees": disagrees,
         }
-        record_property("comparison", row)
+        record_property("comparison", json.dumps(row))
         low, high = (tolerance, at_most) if disagrees else (0.0, tolerance)
         assert low <= abs(difference) <= high, row
 

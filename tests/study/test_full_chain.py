@@ -111,18 +111,6 @@ def test_check_reopens_the_run_with_the_same_verdict(summary: dict, folder: Path
     assert json.loads(done.stdout) == summary
 
 
-def test_finished_arms_are_taken_again(summary: dict, folder: Path) -> None:
-    kept = (folder / "run" / "none" / "dose.nc").stat().st_mtime_ns
-    before = (folder / "run" / "separated" / "spots.nc").read_bytes()
-    for name in ("spots.nc", "dose.nc"):
-        (folder / "run" / "separated" / name).unlink()
-    done = command(folder, "run", str(folder / "coarse.toml"), "--out", "run", "--json")
-    assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout) == summary
-    assert (folder / "run" / "none" / "dose.nc").stat().st_mtime_ns == kept
-    assert (folder / "run" / "separated" / "spots.nc").read_bytes() == before
-
-
 def test_broken_limit_in_a_run_is_exit_3(summary: dict, folder: Path) -> None:
     copy = folder / "broken"
     shutil.copytree(folder / "run", copy)
@@ -133,13 +121,16 @@ def test_broken_limit_in_a_run_is_exit_3(summary: dict, folder: Path) -> None:
     assert "a hard limit is broken in: none" in done.stderr
 
 
-def test_one_thread_gives_the_same_bits(summary: dict, folder: Path) -> None:
-    """The first arm anew on one thread; the others, which start from it, are taken as they are."""
+def test_a_run_goes_on_and_one_thread_gives_the_same_bits(summary: dict, folder: Path) -> None:
+    """The first arm has lost its spots and comes back on one thread; the others are taken as they are."""
     shutil.copytree(folder / "run", folder / "serial")
-    shutil.rmtree(folder / "serial" / "none")
+    kept = (folder / "serial" / "separated" / "dose.nc").stat().st_mtime_ns
+    for name in ("spots.nc", "dose.nc"):
+        (folder / "serial" / "none" / name).unlink()
     done = command(folder, "run", str(folder / "coarse.toml"), "--out", "serial", "--json", threads=1)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout) == summary
+    assert (folder / "serial" / "separated" / "dose.nc").stat().st_mtime_ns == kept
     for arm in ("none", "decompressed", "separated"):
         for stage in ("spots.nc", "samples.nc", "dose.nc"):
             assert (folder / "serial" / arm / stage).read_bytes() == (

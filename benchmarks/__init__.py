@@ -1,0 +1,1 @@
+"""Benchmarks: one table of comparisons that the tests check and `doseplan bench` times."""

@@ -1,0 +1,81 @@
+"""What docs/benchmarks.md stands on: the stored results, and our half of the comparison with pyRadPlan."""
+
+import importlib.util
+import json
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytest
+
+from doseplan.cli.bench import benchmark_module
+
+ROOT = Path(__file__).parent.parent
+peer = benchmark_module("compare_pyradplan")
+
+
+@pytest.fixture(scope="module")
+def page() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("update_benchmarks", ROOT / "docs" / "update_benchmarks.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def table(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """Three energies with a peak; few spots in a small box."""
+    for name, small in (
+        ("HALF", 8),
+        ("VOXEL_MM", 6.0),
+        ("SPOTS_ASIDE", 1),
+        ("SPACING_MM", 8.0),
+        ("TURNS", 1),
+    ):
+        monkeypatch.setattr(peer, name, small)
+    depth = np.arange(0.0, 120.0, 0.5)
+    peaks = np.array([[45.0], [50.0], [55.0]])
+    return {
+        "energy": np.array([150.0, 160.0, 170.0]),
+        "depth": depth,
+        "idd": (20.0 + 80.0 * np.exp(-(((depth - peaks) / 3.0) ** 2))) / (1.0 + np.exp(depth - peaks)),
+        "sigma": np.broadcast_to(0.02 * depth, (3, depth.size)),
+        "air_sigma": np.full(3, 4.0),
+        "alpha": np.broadcast_to(0.3 + 0.01 * depth, (3, depth.size)),
+        "beta": np.full((3, depth.size), 0.05),
+    }
+
+
+def test_the_page_is_that_of_the_stored_results(page: ModuleType) -> None:
+    result, found = (json.loads(path.read_text(encoding="utf-8")) for path in (page.RESULT, page.PEER))
+    lines = [page.HEAD, *page.table(result), *page.figure_lines(result), *page.peer_lines(found), ""]
+    assert page.PAGE.read_text(encoding="utf-8") == "\n".join(lines)
+
+
+@pytest.mark.parametrize("biology", [False, True])
+def test_our_gradient_is_that_of_our_objective(table: dict[str, Any], biology: bool) -> None:
+    case = peer.make_case(table, biology=biology)
+    found = peer.ours(case)
+    assert found["gradient"].shape == (27,)
+    # all weights move together: central differences, error of second order in 1e-4
+    step = 1e-4
+    ends = [peer.ours({**case, "weight": 1.0 + move})["objective"] for move in (-step, step)]
+    assert (ends[1] - ends[0]) / (2.0 * step) == pytest.approx(found["gradient"].sum(), rel=1e-5)
+
+
+def test_the_case_ends_spots_where_the_engine_does(table: dict[str, Any]) -> None:
+    """The radius handed to the peer holds every voxel that our influence keeps, and hardly any more."""
+    case = peer.make_case(table, biology=False)
+    found = peer.ours(case)
+    axis = case["x"]
+    z, y, x = np.meshgrid(axis, axis, axis, indexing="ij")
+    wepl = y - axis[0] + 0.5 * peer.VOXEL_MM
+    for row, spot in enumerate(case["shown"]):
+        layer = case["spot_layer"][spot]
+        reach = np.interp(wepl, case["depth"], case["reach"][layer] ** 2)
+        inside = (x**2 + z**2 <= reach).ravel()
+        # interpolating the square of the radius moves its end by a fraction of a voxel
+        assert np.mean(inside != (found["shown_dose"][row] > 0.0)) < 0.01
