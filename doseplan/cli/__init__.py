@@ -8,11 +8,11 @@ from typing import Annotated, TextIO
 
 import typer
 
-from doseplan.cli import anatomy, beam, exchange, montecarlo, plan
+from doseplan.cli import anatomy, beam, doctor, exchange, montecarlo, plan
 from doseplan.cli.tell import app, say
 from doseplan.messages import InputError, LimitError
 
-__all__ = ["anatomy", "app", "beam", "exchange", "main", "montecarlo", "plan"]
+__all__ = ["anatomy", "app", "beam", "doctor", "exchange", "main", "montecarlo", "plan"]
 
 GOOD, BAD_INPUT, LIMIT_BROKEN, INTERNAL, INTERRUPTED = 0, 2, 3, 70, 130
 
@@ -31,6 +31,7 @@ def start(context: typer.Context, version: Annotated[bool, typer.Option("--versi
         print("  doseplan import FOLDER    a patient's CT and contours, ready to plan on")
         print("  doseplan bragg 290     a Bragg curve with fragments, LET and GyE")
         print("  doseplan sobp 350      a spread-out Bragg peak, flat in GyE")
+        print("  doseplan doctor        is everything installed as it should be?")
         print("  doseplan --help        all commands")
         print(f"\nBundled cases: {', '.join(_bundled())}")
 
