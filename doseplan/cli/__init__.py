@@ -8,11 +8,11 @@ from typing import Annotated, TextIO
 
 import typer
 
-from doseplan.cli import anatomy, beam, doctor, exchange, montecarlo, plan
+from doseplan.cli import anatomy, beam, doctor, exchange, montecarlo, plan, report
 from doseplan.cli.tell import app, say
 from doseplan.messages import InputError, LimitError
 
-__all__ = ["anatomy", "app", "beam", "doctor", "exchange", "main", "montecarlo", "plan"]
+__all__ = ["anatomy", "app", "beam", "doctor", "exchange", "main", "montecarlo", "plan", "report"]
 
 GOOD, BAD_INPUT, LIMIT_BROKEN, INTERNAL, INTERRUPTED = 0, 2, 3, 70, 130
 
