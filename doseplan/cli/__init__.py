@@ -8,11 +8,11 @@ from typing import Annotated, TextIO
 
 import typer
 
-from doseplan.cli import anatomy, beam, doctor, exchange, montecarlo, plan, report
+from doseplan.cli import anatomy, beam, doctor, exchange, explore, montecarlo, plan, report
 from doseplan.cli.tell import app, say
 from doseplan.messages import InputError, LimitError
 
-__all__ = ["anatomy", "app", "beam", "doctor", "exchange", "main", "montecarlo", "plan", "report"]
+__all__ = ["anatomy", "app", "beam", "doctor", "exchange", "explore", "main", "montecarlo", "plan", "report"]
 
 GOOD, BAD_INPUT, LIMIT_BROKEN, INTERNAL, INTERRUPTED = 0, 2, 3, 70, 130
 
@@ -26,6 +26,7 @@ def start(context: typer.Context, version: Annotated[bool, typer.Option("--versi
         print(f"doseplan {_version()}")
     elif context.invoked_subcommand is None:
         print("doseplan: carbon-ion dose and the spinal cord. Not for clinical use.\n\nTry:")
+        print("  doseplan explore       a page to play with: beams, peaks, a spine; no code, offline")
         print("  doseplan run t11_t12_mpnst    the arms of a bundled case, side by side")
         print("  doseplan phantom t11_t12_mpnst    its voxel model: picture, volumes, staging")
         print("  doseplan import FOLDER    a patient's CT and contours, ready to plan on")
