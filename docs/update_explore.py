@@ -1,7 +1,7 @@
 """Compute the numbers of the teaching page anew: `python docs/update_explore.py [--work FOLDER]`.
 
-Plans of the spine take most of the time; what is finished is kept in the folder (by default in the temporary
-folder), and the same command goes on with it. Delete the folder after the engine has changed.
+Plans of the spine take most of the time. What is finished is kept in the folder (by default in the temporary
+folder) under a digest of the engine's sources, and the same command goes on with it.
 """
 
 import argparse
@@ -35,8 +35,14 @@ OUT = ROOT / "doseplan" / "present" / DATA_FILE
 PLAN = ROOT / "tests" / "present" / "explore_plan.npz"
 
 
-def main(work: Path) -> None:
+ENGINE = ("anatomy", "beam", "biology", "case", "data", "dose", "evaluation", "kernels", "planning")
+"""Rooms that the numbers come from, with the two files that gather them."""
+GATHERED = ("study/teaching.py", "present/explore_data.py")
+
+
+def main(parent: Path) -> None:
     """Write the numbers of the page, and the plan that a test computes again."""
+    work = parent / _engine_digest()
     with progress() as report:
         work.mkdir(parents=True, exist_ok=True)
         made = {"beams": beams, "peaks": peaks}
@@ -64,6 +70,15 @@ def _kept(path: Path, make: Callable[..., Any], report: Progress) -> Any:
     if not path.is_file():
         path.write_text(json.dumps(make(progress=report)), encoding="utf-8")
     return json.loads(path.read_text(encoding="utf-8"))
+
+
+def _engine_digest() -> str:
+    package = ROOT / "doseplan"
+    found = [path for room in ENGINE for path in (package / room).iterdir() if path.is_file()]
+    digest = hashlib.sha256()
+    for path in sorted([*found, *(package / name for name in GATHERED)]):
+        digest.update(path.name.encode() + path.read_bytes())
+    return digest.hexdigest()[:16]
 
 
 def _commit() -> str:

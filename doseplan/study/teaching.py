@@ -103,7 +103,7 @@ def spine_study(folder: Path, *, progress: Progress = silent) -> xr.Dataset:
         columns = []
         for column, (phantom, points) in enumerate(zip(phantoms, samples, strict=True)):
             progress(f"dose at {total:g} GyE: {column + 1} of {len(phantoms)}", row / len(PRESCRIPTIONS_GYE))
-            kept = folder / f"doses_{row}_{column}.nc"
+            kept = folder / f"doses_{_name(total, SEPARATIONS_MM[column])}.nc"
             if not kept.is_file():
                 seen = (prescribed(case, total), phantom, points, plans[row, column], library, frame)
                 states = [state(*seen, percent) for percent in RANGE_ERRORS_PERCENT]
@@ -134,6 +134,11 @@ def spine_study(folder: Path, *, progress: Progress = silent) -> xr.Dataset:
     )
 
 
+def _name(total_gye: float, separation_mm: float | None) -> str:
+    """Name a plan in the folder of what is finished."""
+    return f"{total_gye:g}_gye_" + ("none" if separation_mm is None else f"{separation_mm:g}_mm")
+
+
 def _plans(
     case: Case,
     phantoms: list[xr.Dataset],
@@ -150,7 +155,7 @@ def _plans(
         start = found.get((row - 1, 0))
         for column, (phantom, points) in enumerate(zip(phantoms, samples, strict=True)):
             progress(f"plan {len(found) + 1} of {count}", len(found) / count)
-            kept = folder / f"plan_{row}_{column}.npy"
+            kept = folder / f"plan_{_name(total, SEPARATIONS_MM[column])}.npy"
             if not kept.is_file():
                 planned = optimise(prescribed(case, total), phantom, points, spots, library, start=start)
                 np.save(kept, planned["weight"].values)
