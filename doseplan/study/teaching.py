@@ -27,7 +27,7 @@ CASE_FILE = "explore_case.toml"
 SEPARATIONS_MM = (None, 0.0, 1.0, 2.0, 3.0, 4.0, 6.0)
 """None is without surgery."""
 
-PRESCRIPTIONS_GYE = (64.0, 60.0)
+PRESCRIPTIONS_GYE = (64.0, 60.0, 70.4)
 """The first is planned from nothing, and says which slice is shown."""
 
 RANGE_ERRORS_PERCENT = (-4.0, -2.0, 0.0, 2.0, 4.0)
