@@ -87,7 +87,7 @@ def test_bare_command_says_what_to_try(tmp_path: Path) -> None:
     assert "Not for clinical use" in done.stdout
 
 
-@pytest.mark.parametrize("command", ["run", "check", "prove", "bragg", "sobp"])
+@pytest.mark.parametrize("command", ["run", "check", "prove", "bragg", "sobp", "explore", "report", "doctor"])
 def test_help_has_an_example(tmp_path: Path, command: str) -> None:
     done = doseplan(command, "--help", folder=tmp_path)
     assert done.returncode == 0

@@ -8,11 +8,23 @@ from typing import Annotated, TextIO
 
 import typer
 
-from doseplan.cli import anatomy, beam, bench, exchange, montecarlo, plan
+from doseplan.cli import anatomy, beam, bench, doctor, exchange, explore, montecarlo, plan, report
 from doseplan.cli.tell import app, say
 from doseplan.messages import InputError, LimitError
 
-__all__ = ["anatomy", "app", "beam", "bench", "exchange", "main", "montecarlo", "plan"]
+__all__ = [
+    "anatomy",
+    "app",
+    "beam",
+    "bench",
+    "doctor",
+    "exchange",
+    "explore",
+    "main",
+    "montecarlo",
+    "plan",
+    "report",
+]
 
 GOOD, BAD_INPUT, LIMIT_BROKEN, INTERNAL, INTERRUPTED = 0, 2, 3, 70, 130
 
@@ -26,11 +38,13 @@ def start(context: typer.Context, version: Annotated[bool, typer.Option("--versi
         print(f"doseplan {_version()}")
     elif context.invoked_subcommand is None:
         print("doseplan: carbon-ion dose and the spinal cord. Not for clinical use.\n\nTry:")
+        print("  doseplan explore       a page to play with: beams, peaks, a spine; no code, offline")
         print("  doseplan run t11_t12_mpnst    the arms of a bundled case, side by side")
         print("  doseplan phantom t11_t12_mpnst    its voxel model: picture, volumes, staging")
         print("  doseplan import FOLDER    a patient's CT and contours, ready to plan on")
         print("  doseplan bragg 290     a Bragg curve with fragments, LET and GyE")
         print("  doseplan sobp 350      a spread-out Bragg peak, flat in GyE")
+        print("  doseplan doctor        is everything installed as it should be?")
         print("  doseplan --help        all commands")
         print(f"\nBundled cases: {', '.join(_bundled())}")
 

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from doseplan.cli.cases import case_path
 from doseplan.cli.tell import Json, answer, app, checked_path, draw, prepare_kernels, progress
 from doseplan.messages import InputError
 
@@ -21,9 +22,9 @@ def phantom(
     """Draw the voxel model of a case before and after surgery, with volumes, gaps and staging."""
     from dataclasses import replace
 
-    from doseplan.case import bundled_cases, load_case
+    from doseplan.case import load_case
 
-    case = load_case(bundled_cases().get(case_file, case_file))
+    case = load_case(case_path(case_file, command="phantom"))
     if voxel_mm is not None:
         if not 0.5 <= voxel_mm <= 5.0:
             raise InputError(f"--voxel-mm: expected 0.5 <= voxel_mm <= 5, got {voxel_mm:g}")

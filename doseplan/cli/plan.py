@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from doseplan.cli.cases import case_path
 from doseplan.cli.montecarlo import HISTORIES, METHOD, add_monte_carlo
 from doseplan.cli.tell import Json, answer, app, prepare_kernels, progress, say
 from doseplan.messages import InputError, LimitError
@@ -32,14 +33,12 @@ def run(
     as_json: Json = False,
 ) -> None:
     """Plan a case without surgery, after decompression, and after separation: the main job."""
-    from doseplan.case import bundled_cases, load_case
+    from doseplan.case import load_case
 
-    known = bundled_cases()
-    if case_file is None:
-        raise InputError(f"run: expected a case file, got none; bundled cases: {', '.join(known)}")
+    path = case_path(case_file, command="run")
     if recalculate not in (None, METHOD):
         raise InputError(f"--recalculate: expected {METHOD}, got {recalculate!r}")
-    case = load_case(known.get(case_file, case_file))
+    case = load_case(path)
     prepare_kernels()
     from doseplan.evaluation import evaluate
     from doseplan.exchange import write_text

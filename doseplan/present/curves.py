@@ -31,6 +31,17 @@ def dose_volume_figure(tree: xr.DataTree, case: Case) -> Figure:
     """Draw the dose-volume histograms of cord, target and strip, one panel each, all arms in each."""
     figure = Figure(figsize=(13.0, 5.0), layout="constrained")
     axes = dict(zip(PANELS, figure.subplots(1, len(PANELS), sharey=True), strict=True))
+    draw_histograms(axes, tree, case)
+    axes["cord"].set_ylabel("volume [%]")
+    arms = [arm_handle(tree, arm) for arm in tree.children]
+    handles = [*arms, *level_handles(case, width=0.9)]
+    figure.legend(handles=handles, loc="outside lower center", ncols=len(handles), frameon=False)
+    entitle(figure, case.name)
+    return figure
+
+
+def draw_histograms(axes: dict[str, Axes], tree: xr.DataTree, case: Case) -> None:
+    """Draw the dose-volume histograms of all arms, each structure in its panel."""
     for arm in tree.children:
         samples = node(tree, arm, "samples")
         separation = float(node(tree, arm, "anatomy").attrs["separation_mm"])
@@ -51,12 +62,6 @@ def dose_volume_figure(tree: xr.DataTree, case: Case) -> Figure:
         )
         panel.grid(alpha=0.3)
         _levels(panel, case, of_cord=structure == "cord")
-    axes["cord"].set_ylabel("volume [%]")
-    arms = [_arm_handle(tree, arm) for arm in tree.children]
-    handles = [*arms, *level_handles(case, width=0.9)]
-    figure.legend(handles=handles, loc="outside lower center", ncols=len(handles), frameon=False)
-    entitle(figure, case.name)
-    return figure
 
 
 def axis_depth_dose(tree: xr.DataTree, case: Case) -> Figure:
@@ -90,7 +95,8 @@ def axis_depth_dose(tree: xr.DataTree, case: Case) -> Figure:
     return figure
 
 
-def _arm_handle(tree: xr.DataTree, arm: str) -> Line2D:
+def arm_handle(tree: xr.DataTree, arm: str) -> Line2D:
+    """Explain the line of an arm in a legend."""
     style, colour = ARM_LINES[arm]
     return Line2D([], [], ls=style, color=colour, lw=1.8, label=arm_title(tree, arm))
 

@@ -38,44 +38,46 @@ def dose_slices(tree: xr.DataTree, case: Case) -> Figure:
     The axial view is seen from the feet: the patient's left is on the right.
     """
     arms = list(tree.children)
-    x, y, z = _coldest_point(node(tree, arms[0], "samples"))
+    x, y, z = coldest_point(node(tree, arms[0], "samples"))
     centre = 0.5 * (np.array([x, y, z]) + node(tree, arms[0], "spots")["isocentre"].values)
     figure = Figure(figsize=(4.6 * len(arms) + 1.1, 9.6), layout="constrained")
     axes = figure.subplots(2, len(arms), squeeze=False)
     shown: Any = None
     for column, arm in enumerate(arms):
         axial, sagittal = axes[0, column], axes[1, column]
-        shown = _draw_slice(axial, _slice(tree, arm, "z", z), case, (centre[0], centre[1]))
-        _draw_slice(sagittal, _slice(tree, arm, "x", x), case, (centre[1], centre[2]))
+        shown = draw_slice(axial, cut(tree, arm, "z", z), case, (centre[0], centre[1]))
+        draw_slice(sagittal, cut(tree, arm, "x", x), case, (centre[1], centre[2]))
         axial.set(title=f"{arm_title(tree, arm)}\naxial, z = {z:.0f} mm", xlabel="x [mm]", ylabel="y [mm]")
         sagittal.set(title=f"sagittal, x = {x:.0f} mm", xlabel="y [mm]", ylabel="z [mm]")
-        _letters(axial, "R", "L", "P", "A")
-        _letters(sagittal, "A", "P", "F", "H")
+        letters(axial, "R", "L", "P", "A")
+        letters(sagittal, "A", "P", "F", "H")
     _mark(axes[0, 0], x, y)
     _mark(axes[1, 0], y, z)
     bar = figure.colorbar(shown, ax=axes, shrink=0.7, pad=0.01)
     bar.set_label(f"RBE-weighted {dose_label(case)}")
-    handles = [*_handles(case), _cross(f"coldest target point, {arm_title(tree, arms[0])}")]
+    handles = [*slice_handles(case), _cross(f"coldest target point, {arm_title(tree, arms[0])}")]
     figure.legend(handles=handles, loc="outside lower center", ncols=min(7, 2 * len(arms) + 1), frameon=False)
     entitle(figure, f"{case.name}: {case.prescription.total_gy_rbe:g} GyE")
     return figure
 
 
-def _coldest_point(samples: xr.Dataset) -> tuple[float, float, float]:
+def coldest_point(samples: xr.Dataset) -> tuple[float, float, float]:
+    """Find the target sample that gets least (x, y, z) [mm]."""
     target = np.flatnonzero(samples["sample_structure"].values == STRUCTURES["target"])
     coldest = target[np.argmin(samples["sample_dose_rbe"].values[target])]
     x, y, z = samples["sample_position"].values[coldest]
     return float(x), float(y), float(z)
 
 
-def _slice(tree: xr.DataTree, arm: str, axis: str, position: float) -> xr.Dataset:
+def cut(tree: xr.DataTree, arm: str, axis: str, position: float) -> xr.Dataset:
+    """Cut CT, distances and dose of an arm at a position [mm] of an axis."""
     names = ["hu", *(f"distance_{name}" for name in CONTOURS)]
     anatomy = node(tree, arm, "anatomy")[names].sel({axis: position}, method="nearest")
     dose = node(tree, arm, "dose")[["dose_rbe"]].sel({axis: position}, method="nearest")
     return anatomy.assign(dose_rbe=dose["dose_rbe"])
 
 
-def _draw_slice(panel: Axes, part: xr.Dataset, case: Case, centre: tuple[float, float]) -> Any:
+def draw_slice(panel: Axes, part: xr.Dataset, case: Case, centre: tuple[float, float]) -> Any:
     """Draw CT, dose, isodoses and contours; give what the colour bar belongs to."""
     vertical, horizontal = (str(name) for name in part["hu"].dims)
     across, up, dose = (part[name].values for name in (horizontal, vertical, "dose_rbe"))
@@ -107,7 +109,8 @@ def _frame(panel: Axes, centre: tuple[float, float], *, across: Any, up: Any, do
     panel.set_ylim(*(reversed(ends[1]) if downwards else ends[1]))
 
 
-def _letters(panel: Axes, left: str, right: str, bottom: str, top: str) -> None:
+def letters(panel: Axes, left: str, right: str, bottom: str, top: str) -> None:
+    """Write at the edges where they point to."""
     places = ((0.04, 0.5, left), (0.96, 0.5, right), (0.5, 0.05, bottom), (0.5, 0.95, top))
     for across, up, letter in places:
         text = panel.text(
@@ -133,7 +136,8 @@ def _cross(label: str) -> Line2D:
     return Line2D([], [], ls="none", marker="x", ms=7, mew=1.5, color="white", path_effects=HALO, label=label)
 
 
-def _handles(case: Case) -> list[Line2D]:
+def slice_handles(case: Case) -> list[Line2D]:
+    """Explain levels and contours in a legend."""
     contours = [Line2D([], [], color=colour, ls=style, lw=1.6) for style, colour in CONTOURS.values()]
     for line, name in zip(contours, CONTOURS, strict=True):
         line.set(label=f"{name} contour", path_effects=HALO)
