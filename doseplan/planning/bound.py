@@ -23,8 +23,9 @@ from doseplan.planning.relaxation import Proof, chord, row_effects
 Array = NDArray[np.float64]
 Indices = NDArray[np.int64]
 
-SECONDS = 45.0
-"""Time that the search may take after its rows are there."""
+PROGRAMS = 60
+"""Most linear programs that the search solves after its rows are there: work is counted, not time, so that
+the same case gives the same bound."""
 
 PLAN_STEPS = 2
 """Steps of the plan that is sought."""
@@ -101,7 +102,7 @@ def prove(
     planned: xr.Dataset,
     library: xr.Dataset,
     *,
-    seconds: float = SECONDS,
+    programs: int = PROGRAMS,
     progress: Progress = silent,
 ) -> Bound:
     """Bound the target minimum of every plan that keeps the case's limits, from above.
@@ -110,8 +111,8 @@ def prove(
     ----------
     planned
         Spots with the weights of a plan: where the search starts, no part of the proof.
-    seconds
-        For the search; the bound falls with time.
+    programs
+        Most linear programs of the search; the bound falls with them.
 
     Returns
     -------
@@ -129,10 +130,10 @@ def prove(
     if not np.isfinite(pool.most_gye).any():
         raise InputError("proof: expected a case with a maximum on cord or target, got none")
     with threadpool_limits(1, user_api="blas"):
-        return _prove(pool, planned["weight"].values, started, seconds, progress)
+        return _prove(pool, planned["weight"].values, started, programs, progress)
 
 
-def _prove(pool: Pool, weight: Array, started: float, seconds: float, progress: Progress) -> Bound:
+def _prove(pool: Pool, weight: Array, started: float, most_programs: int, progress: Progress) -> Bound:
     progress("proof: the plan's tightest samples", 0.0)
     look, chosen = _first_rows(pool, weight)
     start = _within_limits(pool, weight)
@@ -144,14 +145,12 @@ def _prove(pool: Pool, weight: Array, started: float, seconds: float, progress: 
         pool, look, chosen, weight, columns, active, max(level * (1.0 + ABOVE), witness_gye)
     )
     history: list[tuple[float, float]] = []
-    begun = time.monotonic()
 
     def more(programs: int, part: float) -> bool:
-        now = time.monotonic()
         level = dose_of_effect(chosen.evidence, part * bench.effect)
-        history.append((now - started, level))
-        progress(f"proof: below {level:.2f} GyE", min(1.0, (now - begun) / seconds))
-        return now - begun < seconds
+        history.append((time.monotonic() - started, level))
+        progress(f"proof: below {level:.2f} GyE", min(1.0, programs / max(most_programs, 1)))
+        return programs < most_programs
 
     found = search(bench, root, more=more)
     proof = checked(*renewed(bench, found), chosen.evidence)

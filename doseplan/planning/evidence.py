@@ -80,15 +80,43 @@ def gather_evidence(
         Number of the former.
     most_gye : (limited row,) [Gy(RBE)]
     """
+    linear, root = written_rows(points, wepl, spots, library, scale=scale)
+    linear /= fractions
+    root /= fractions
+    most = rbe_model(scale).effect_limit(most_gye, fractions=fractions)
+    return Evidence(linear=linear, root=root, targets=targets, most=most, scale=scale, fractions=fractions)
+
+
+def written_rows(
+    points: Array,
+    wepl: Array,
+    spots: xr.Dataset,
+    library: xr.Dataset,
+    *,
+    scale: str,
+    relative_cutoff: float = 0.0,
+) -> tuple[Array, Array]:
+    """Write out the linear and the root channel that 1e6 ions of every spot give some samples, whole course.
+
+    Parameters
+    ----------
+    points : (row, 3) [mm]
+    wepl : (field, row) [mm]
+
+    Returns
+    -------
+    two of (row, spot) float64
+    """
     shape = (points.shape[0], spots.sizes["spot"])
     linear, root = np.zeros(shape), np.zeros(shape)
     for first in range(0, shape[0], BATCH):
         one = slice(first, min(first + BATCH, shape[0]))
         depth = np.ascontiguousarray(wepl[:, one])
-        found = dose_influence(points[one], depth, spots, library, scale=scale, relative_cutoff=0.0)
+        found = dose_influence(
+            points[one], depth, spots, library, scale=scale, relative_cutoff=relative_cutoff
+        )
         spot = np.repeat(np.arange(shape[1]), np.diff(found["entry_start"].values))
         row = first + found["sample_index"].values
-        linear[row, spot] = found["entry_linear"].values / fractions
-        root[row, spot] = found["entry_root"].values / fractions
-    most = rbe_model(scale).effect_limit(most_gye, fractions=fractions)
-    return Evidence(linear=linear, root=root, targets=targets, most=most, scale=scale, fractions=fractions)
+        linear[row, spot] = found["entry_linear"].values
+        root[row, spot] = found["entry_root"].values
+    return linear, root

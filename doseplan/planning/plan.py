@@ -12,20 +12,40 @@ from doseplan.case.spec import Case
 from doseplan.dose import point_dose, water_equivalent_depth
 from doseplan.dose.channels import linear_and_root
 from doseplan.messages import Progress, silent
+from doseplan.planning.barrier import Raised, raise_minimum
+from doseplan.planning.evidence import written_rows
 from doseplan.planning.limits import ASSUMPTIONS, HOT_TISSUE_PERCENT, largest_scale, upper_limits
-from doseplan.planning.problem import Problem, build_problem, with_exact_dose
-from doseplan.planning.solver import Report, State, fresh_state, improve, least_squares_start
+from doseplan.planning.problem import build_problem, with_exact_dose
+from doseplan.planning.solver import Report, least_squares_start
 
 Array = NDArray[np.float64]
 
-ROUNDS = 5
-"""Augmented-Lagrangian steps, each followed by a look at all samples."""
 
-ITERATIONS = 100
-"""Steps of L-BFGS in each."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stage:
+    """Newton steps on a working set; a look at all samples follows.
 
-FIRST_PENALTY = 4.0
-"""Weight of the squared violations at the start; it doubles with each step."""
+    steps
+        Newton steps.
+    held
+        Keep the target minimum and fill up the rest of the target.
+    """
+
+    steps: int
+    held: bool = False
+
+
+STAGES = (
+    Stage(steps=10),
+    Stage(steps=6),
+    Stage(steps=5),
+    Stage(steps=5),
+    Stage(steps=6, held=True),
+    Stage(steps=3, held=True),
+)
+"""In the end the target minimum is held."""
+
+ALL_STEPS = sum(stage.steps for stage in STAGES)
 
 TOLERANCE_PERCENT = 1.0
 """[% of the prescription] the optimiser's own tolerance on the target minimum: longer runs gained less."""
@@ -36,9 +56,8 @@ CORD_EVERY, OTHER_EVERY = 2, 4
 NEAR_LIMIT_GYE = 0.05
 """[Gy(RBE)] samples outside the working set that come this near to a bound join it."""
 
-TARGET_AIM_GYE = 0.75
-"""[Gy(RBE)] the working bound of the target lies this far below its limit: isolated peaks between working
-samples then seldom break the limit, for which the whole plan would have to be scaled down."""
+ROWS_CUTOFF = 1e-3
+"""[1] of a spot's peak: the rows that only make steps quicker leave smaller entries out."""
 
 CELL_MM = 1.0
 """[mm] of the samples that join, one in each cubic cell: the worst."""
@@ -82,20 +101,21 @@ def optimise(
     upper = upper_limits(case, samples)
     # working bounds also hold back other tissue, which no case limit names
     bound = np.where(np.isfinite(upper) | is_target, upper, 0.01 * HOT_TISSUE_PERCENT * _total(case))
-    bound[is_target] -= TARGET_AIM_GYE
     seen = _Seen(case=case, points=points, wepl=wepl, is_target=is_target, bound=bound)
     chosen = _first_working_set(samples)
-    state: State | None = None
-    for number in range(ROUNDS):
-        told = _Told(progress, number)
-        weight = None if start is None else start["weight"].values
-        state, chosen = _round(seen, chosen, spots, library, state=state, weight=weight, report=told.report)
-    assert state is not None, "there is at least one round"
-    exact = _exact(seen, spots, library, state.weight)
+    weight = None if start is None else start["weight"].values
+    before: Raised | None = None
+    for number, stage in enumerate(STAGES):
+        told = _Told(progress, number, stage)
+        before, chosen = _staged(
+            seen, chosen, spots, library, stage=stage, weight=weight, before=before, report=told.report
+        )
+    assert before is not None, "there is at least one stage"
+    exact = _exact(seen, spots, library, before.weight)
     factor = largest_scale(
         *exact, upper, scale=case.prescription.scale, fractions=case.prescription.fractions
     )
-    return _finished(case, samples, spots, state, factor, exact, upper)
+    return _finished(case, samples, spots, before, factor, exact, upper)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,20 +129,22 @@ class _Seen:
     bound: Array
 
 
-def _round(
+def _staged(
     seen: _Seen,
     chosen: NDArray[np.int64],
     spots: xr.Dataset,
     library: xr.Dataset,
     *,
-    state: State | None,
+    stage: Stage,
     weight: Array | None,
+    before: Raised | None,
     report: Report,
-) -> tuple[State, NDArray[np.int64]]:
+) -> tuple[Raised, NDArray[np.int64]]:
     """Improve on the working set, then look at all samples and add those that were missed.
 
-    A function of its own, so that the influence of one round is gone before that of the next is built.
+    A function of its own, so that the influence of one stage is gone before that of the next is built.
     """
+    scale = seen.case.prescription.scale
     problem = build_problem(
         seen.points[chosen],
         seen.wepl[:, chosen],
@@ -132,26 +154,33 @@ def _round(
         target=seen.is_target[chosen],
         prescription_gye=_total(seen.case),
         fractions=seen.case.prescription.fractions,
-        scale=seen.case.prescription.scale,
+        scale=scale,
     )
-    if state is None:
-        weight = least_squares_start(problem) if weight is None else weight
-        state = fresh_state(problem, weight, penalty=FIRST_PENALTY)
-    exact = _exact(seen, spots, library, state.weight, chosen)
-    state = improve(
-        with_exact_dose(problem, state.weight, exact), state, iterations=ITERATIONS, report=report
+    if before is not None:
+        weight = before.weight
+    elif weight is None:
+        weight = least_squares_start(problem)
+    problem = with_exact_dose(problem, weight, _exact(seen, spots, library, weight, chosen))
+
+    def rows(numbers: NDArray[np.int64]) -> tuple[Array, Array]:
+        points, wepl = seen.points[chosen[numbers]], seen.wepl[:, chosen[numbers]]
+        return written_rows(points, wepl, spots, library, scale=scale, relative_cutoff=ROWS_CUTOFF)
+
+    raised = raise_minimum(
+        problem, weight, rows, steps=stage.steps, before=before, held=stage.held, report=report
     )
-    channels = _exact(seen, spots, library, state.weight)
-    gye = rbe_model(problem.scale).dose(*channels, fractions=problem.fractions)
-    added = _missed(gye, seen.points, chosen, seen.is_target, seen.bound, state.level * _total(seen.case))
-    return _with_more(state, problem, chosen, added, seen.is_target)
+    gye = rbe_model(scale).dose(
+        *_exact(seen, spots, library, raised.weight), fractions=seen.case.prescription.fractions
+    )
+    added = _missed(gye, seen.points, chosen, seen.is_target, seen.bound, raised.level * _total(seen.case))
+    return _with_more(raised, chosen, added, seen.is_target)
 
 
 def _finished(
     case: Case,
     samples: xr.Dataset,
     spots: xr.Dataset,
-    state: State,
+    state: Raised,
     factor: float,
     exact: tuple[Array, Array],
     upper: Array,
@@ -204,18 +233,14 @@ def _missed(
 
 
 def _with_more(
-    state: State,
-    problem: Problem,
-    chosen: NDArray[np.int64],
-    added: NDArray[np.int64],
-    is_target: NDArray[np.bool_],
-) -> tuple[State, NDArray[np.int64]]:
-    """Add samples to the working set; their multipliers start at zero."""
-    every = np.sort(np.concatenate([chosen, added]))
-    upper, lower = np.zeros(is_target.size), np.zeros(is_target.size)
-    upper[chosen] = state.upper
-    lower[chosen[problem.target]] = state.lower
-    return replace(state, upper=upper[every], lower=lower[every[is_target[every]]]), every
+    raised: Raised, chosen: NDArray[np.int64], added: NDArray[np.int64], is_target: NDArray[np.bool_]
+) -> tuple[Raised, NDArray[np.int64]]:
+    """Add samples to the working set; their multipliers are zero."""
+    every = np.union1d(chosen, added)
+    above, below = np.zeros(is_target.size), np.zeros(is_target.size)
+    above[chosen] = raised.above
+    below[chosen[is_target[chosen]]] = raised.below
+    return replace(raised, above=above[every], below=below[every[is_target[every]]]), every
 
 
 def _exact(
@@ -236,15 +261,15 @@ def _total(case: Case) -> float:
 
 
 class _Told:
-    """Counts the evaluations of one round and tells the target minimum that they hold on to."""
+    """Counts the steps of one stage and tells the target minimum that they hold on to."""
 
-    def __init__(self, progress: Progress, number: int) -> None:
-        self.progress, self.number, self.count = progress, number, 0
-        progress("planning", number / ROUNDS)
+    def __init__(self, progress: Progress, number: int, stage: Stage) -> None:
+        self.progress, self.steps, self.count = progress, stage.steps, 0
+        self.begin = sum(each.steps for each in STAGES[:number])
+        progress("planning", self.begin / ALL_STEPS)
 
     def report(self, level_gye: float) -> None:
-        """Report every tenth evaluation; a round takes about 1.15 of them per step."""
+        """Report a step."""
         self.count += 1
-        if self.count % 10 == 0:
-            done = min(1.0, self.count / (1.15 * ITERATIONS))
-            self.progress(f"planning, target minimum {level_gye:.1f} GyE", (self.number + done) / ROUNDS)
+        done = (self.begin + self.count) / ALL_STEPS
+        self.progress(f"planning, target minimum {level_gye:.1f} GyE", done)
