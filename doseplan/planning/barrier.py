@@ -39,7 +39,7 @@ WRITTEN_OUT = 600
 STEPS_OF_CG = 25
 """Most steps of conjugate gradients for one Newton step."""
 
-RESIDUAL = 0.01
+RESIDUAL = 0.03
 """[1] part of the residual that is left."""
 
 TO_BOUND = 0.9
@@ -51,9 +51,18 @@ BESIDE_PATH = 10.0
 INSIDE = 0.97
 """[1] part of every limit that the first plan is scaled down to."""
 
-GIVING_WAY, TIGHTENING = 0.01, 0.3
-"""[1] level and limit give way by this much more than a sample that joins needs; so much of it is left after
-each step."""
+GIVING_WAY = 0.005
+"""[1] level and limit give way by this much more than a sample that joins needs."""
+
+AGAIN, NEAREST = 0.03, 3e-3
+"""[1] sum of all products of slack and multiplier, in parts of the prescription: how far from the optimum a
+plan may be by the barrier, when samples have joined, and in the end."""
+
+PULL = 0.02
+"""[1] multiplier with which a sample that joins begins; those of the target add up to 1."""
+
+INSIDE_BY = 1e-7
+"""[1] a sample is inside if it is so by more than the rounding of sums."""
 
 BELOW_GYE = 2.0
 """[Gy(RBE)] t begins this far below the first plan's target minimum."""
@@ -108,6 +117,7 @@ class _Setting:
     """What the steps have in common.
 
     upper : (sample,) limits, above them for samples that are still led there
+    excess : (sample,) how far above
     given : (target sample,) how far below the level a sample may be that is still led there
     """
 
@@ -117,6 +127,7 @@ class _Setting:
     burden: Array
     share: float
     held: bool
+    excess: Array
     given: Array
 
     def gye(self, channels: Channels) -> Array:
@@ -177,23 +188,23 @@ def raise_minimum(
         burden=burden_of(problem, scale),
         share=(HELD_SHARE if held else SHORTFALL_SHARE) / problem.target.size,
         held=held,
+        excess=np.zeros(problem.upper.size),
         given=np.zeros(problem.target.size),
     )
     known = _Written(rows)
     with threadpool_limits(1, user_api="blas"):
-        upper = setting.upper
         if before is None:
             point, path = _begin(setting, weight)
         else:
             setting, point, path = _continued(setting, before)
+        nearest = NEAREST / _constraints(problem)
         products = 1 if before is None else before.products
         for _ in range(steps):
             move, level_move, used = _newton(setting, point, path, known)
-            point, length = _moved(setting, point, path, move, level_move)
+            setting, point, length = _moved(setting, point, path, move, level_move)
             products += used + 2
             if length > CENTRED:
-                path *= max(0.2, 1.0 - TO_BOUND * length)
-            setting = _tightened(setting, point, upper)
+                path = max(path * max(0.2, 1.0 - TO_BOUND * length), nearest)
             point = _near_path(setting, point, path)
             report(point.level * problem.prescription_gye)
     return Raised(
@@ -226,43 +237,34 @@ def _continued(setting: _Setting, before: Raised) -> tuple[_Setting, _Point, flo
     amount = np.maximum(_scaled(setting, before.weight), 1e-30)
     channels = setting.forward(amount)
     gye = setting.gye(channels)
+    cold = gye[setting.problem.target]
+    over, below = gye - setting.upper, before.level - cold
+    upper = np.where(over < -INSIDE_BY, setting.upper, gye + np.maximum(GIVING_WAY, over))
     setting = replace(
         setting,
-        upper=np.where(
-            before.above > 0.0,
-            np.maximum(setting.upper, 1.0001 * gye),
-            np.maximum(setting.upper, (1.0 + GIVING_WAY) * gye),
-        ),
-        given=np.maximum(
-            0.0,
-            np.where(before.below > 0.0, 1e-4, GIVING_WAY) + before.level - gye[setting.problem.target],
-        ),
+        upper=upper,
+        excess=upper - setting.upper,
+        given=np.where(below < -INSIDE_BY, 0.0, below + np.maximum(GIVING_WAY, below)),
     )
     point = _Point(
         amount=amount,
         level=before.level,
         channels=channels,
-        below=before.below,
-        above=before.above,
+        below=np.where(setting.given > 0.0, np.maximum(before.below, PULL), before.below),
+        above=np.where(setting.excess > 0.0, np.maximum(before.above, PULL), before.above),
         spot=before.spot,
     )
-    return setting, _near_path(setting, point, before.path), before.path
+    path = max(before.path, AGAIN / _constraints(setting.problem))
+    return setting, _near_path(setting, point, path), path
+
+
+def _constraints(problem: Problem) -> int:
+    return problem.upper.size + problem.target.size + problem.spots
 
 
 def _scaled(setting: _Setting, weight: Array) -> Array:
     reached = setting.scale > 0.0
     return np.asarray(np.where(reached, weight / np.where(reached, setting.scale, 1.0), 0.0))
-
-
-def _tightened(setting: _Setting, point: _Point, upper: Array) -> _Setting:
-    """Lead samples that missed level or limit towards them."""
-    gye = setting.gye(point.channels)
-    cold = gye[setting.problem.target] - point.level
-    return replace(
-        setting,
-        upper=np.maximum(upper, gye + TIGHTENING * (setting.upper - gye)),
-        given=np.maximum(0.0, np.where(setting.given > 0.0, TIGHTENING * (cold + setting.given) - cold, 0.0)),
-    )
 
 
 def _inside(setting: _Setting, channels: Channels) -> float:
@@ -277,10 +279,17 @@ def _near_path(setting: _Setting, point: _Point, path: float, *, beside: float =
     """Hold the multipliers near those of the central path, so that no constraint is forgotten."""
     gye = setting.gye(point.channels)
     over, room = gye[setting.problem.target] + setting.given - point.level, setting.upper - gye
-    limits = [(path / slack / beside, path / slack * beside) for slack in (over, room, point.amount)]
+    # those that are still led to their bounds have multipliers of their own
+    most = (
+        np.where(setting.given > 0.0, np.inf, path / over * beside),
+        np.where(setting.excess > 0.0, np.inf, path / room * beside),
+        path / point.amount * beside,
+    )
     below, above, spot = (
-        np.clip(dual, *limit)
-        for dual, limit in zip((point.below, point.above, point.spot), limits, strict=True)
+        np.clip(dual, path / slack / beside, high)
+        for dual, slack, high in zip(
+            (point.below, point.above, point.spot), (over, room, point.amount), most, strict=True
+        )
     )
     return _Point(
         amount=point.amount, level=point.level, channels=point.channels, below=below, above=above, spot=spot
@@ -296,8 +305,12 @@ def _newton(setting: _Setting, point: _Point, path: float, known: "_Written") ->
     short = np.maximum(0.0, 1.0 - gye[target])
     by_dose = path / room
     by_dose[target] -= path / over + 2.0 * setting.share * short
+    # level and limits go back to where they belong, and samples that joined with them
+    by_dose += point.above / room * setting.excess
+    by_dose[target] -= point.below / over * setting.given
     downhill = path / point.amount - setting.back(by_dose, slopes) - BURDEN_SHARE * setting.burden
-    level_downhill = 1.0 - float(np.sum(path / over)) - path / cap
+    pushed = path / over + point.below / over * setting.given
+    level_downhill = 1.0 - float(np.sum(pushed)) - path / cap
     stiff_below = np.zeros(gye.size)
     stiff_below[target] = point.below / over
     stiff = point.above / room + stiff_below
@@ -344,7 +357,7 @@ def _conjugate_gradients(
 
 def _moved(
     setting: _Setting, point: _Point, path: float, move: Array, level_move: float
-) -> tuple[_Point, float]:
+) -> tuple[_Setting, _Point, float]:
     """Go along a step as far as all constraints allow; multipliers go their own way."""
     target = setting.problem.target
     gye, slopes = setting.gye(point.channels), setting.slopes(point.channels)
@@ -353,7 +366,7 @@ def _moved(
     change = slopes[0] * linear + slopes[1] * root
     duals = (point.below, point.above, point.spot)
     slacks = (over, room, point.amount)
-    changes = (change[target] - level_move, -change, move)
+    changes = (change[target] - level_move - setting.given, -change - setting.excess, move)
     dual_moves = tuple(
         (path - dual * slack - dual * turn) / slack
         for dual, slack, turn in zip(duals, slacks, changes, strict=True)
@@ -364,12 +377,13 @@ def _moved(
     for _ in range(MOST_CUTS):
         channels = (point.channels[0] + length * linear, point.channels[1] + length * root)
         after, level = setting.gye(channels), point.level + length * level_move
-        kept = after[target] + setting.given - level > (1.0 - TO_BOUND) * over
-        if kept.all() and (setting.upper - after > (1.0 - TO_BOUND) * room)[np.isfinite(room)].all():
+        upper, given = setting.upper - length * setting.excess, (1.0 - length) * setting.given
+        kept = after[target] + given - level > (1.0 - TO_BOUND) * over
+        if kept.all() and (upper - after > (1.0 - TO_BOUND) * room).all():
             break
         length *= 0.9
     else:
-        return point, 0.0
+        return setting, point, 0.0
     dual_length = min(1.0, *(_reach(dual, turn) for dual, turn in zip(duals, dual_moves, strict=True)))
     below, above, spot = (dual + dual_length * turn for dual, turn in zip(duals, dual_moves, strict=True))
     moved = _Point(
@@ -380,7 +394,10 @@ def _moved(
         above=above,
         spot=spot,
     )
-    return moved, length
+    excess = (1.0 - length) * setting.excess
+    excess, given = (np.where(each > INSIDE_BY, each, 0.0) for each in (excess, given))
+    setting = replace(setting, upper=upper, excess=excess, given=given)
+    return setting, moved, length
 
 
 def _reach(values: Array, move: Array) -> float:

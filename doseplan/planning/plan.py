@@ -36,12 +36,11 @@ class Stage:
 
 
 STAGES = (
-    Stage(steps=10),
+    Stage(steps=12),
     Stage(steps=6),
     Stage(steps=5),
-    Stage(steps=5),
-    Stage(steps=6, held=True),
-    Stage(steps=3, held=True),
+    Stage(steps=5, held=True),
+    Stage(steps=4, held=True),
 )
 """In the end the target minimum is held."""
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.optimize import linprog
 
-from doseplan.planning.barrier import Raised, raise_minimum
+from doseplan.planning.barrier import raise_minimum
 from doseplan.planning.limits import largest_scale
 from doseplan.planning.plan import STAGES
 from doseplan.planning.problem import influence_channels, rbe_dose_and_slopes
@@ -124,13 +124,13 @@ def test_a_held_minimum_stays_and_the_rest_fills_up(problem_of):
 
 def test_samples_that_join_are_led_to_level_and_limit(problem_of):
     problem = problem_of(13)
-    cord = np.flatnonzero(problem.upper == 50.0)
-    few = replace(problem, upper=np.where(np.arange(120) == cord[0], np.inf, problem.upper))
-    before = _raised(few)
-    assert rbe_dose_and_slopes(problem, before.weight)[0][cord[0]] > 50.0
-    joined: Raised = replace(before, above=np.where(np.arange(120) == cord[0], 0.0, before.above))
+    # the sample of the cord that holds the level down most
+    hard = np.arange(120) == np.argmax(np.where(problem.upper == 50.0, _raised(problem).above, 0.0))
+    before = _raised(replace(problem, upper=np.where(hard, np.inf, problem.upper)))
+    assert rbe_dose_and_slopes(problem, before.weight)[0][hard] > 50.1
+    joined = replace(before, above=np.where(hard, 0.0, before.above))
     after = raise_minimum(problem, before.weight, _rows(problem), steps=15, before=joined, report=_silent)
-    assert rbe_dose_and_slopes(problem, after.weight)[0][cord[0]] < 50.0 + 1e-3
+    assert rbe_dose_and_slopes(problem, after.weight)[0][hard] < 50.0 + 1e-3
 
 
 def test_a_level_beyond_the_prescription_is_not_sought(problem_of):
