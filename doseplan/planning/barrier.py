@@ -254,7 +254,9 @@ def _continued(setting: _Setting, before: Raised) -> tuple[_Setting, _Point, flo
         above=np.where(setting.excess > 0.0, np.maximum(before.above, PULL), before.above),
         spot=before.spot,
     )
-    path = max(before.path, AGAIN / _constraints(setting.problem))
+    # the farther samples have to be led, the more room all others need
+    behind = max(float(setting.excess.max()), float(setting.given.max()))
+    path = max(before.path, (AGAIN + behind) / _constraints(setting.problem))
     return setting, _near_path(setting, point, path), path
 
 

@@ -36,13 +36,23 @@ class Stage:
 
 
 STAGES = (
-    Stage(steps=12),
+    Stage(steps=5),
+    Stage(steps=8),
     Stage(steps=6),
     Stage(steps=5),
     Stage(steps=5, held=True),
     Stage(steps=4, held=True),
 )
-"""In the end the target minimum is held."""
+"""The first look comes early, before a plan makes use of samples that it does not see; in the end the target
+minimum is held."""
+
+LAST = Stage(steps=4, held=True)
+"""Again and again while a sample is above its limit, but not more than `MOST_LAST` times."""
+
+MOST_LAST = 3
+
+ABOVE_GYE = 0.15
+"""[Gy(RBE)] what is left above a limit is removed by scaling the whole plan down."""
 
 ALL_STEPS = sum(stage.steps for stage in STAGES)
 
@@ -104,9 +114,12 @@ def optimise(
     chosen = _first_working_set(samples)
     weight = None if start is None else start["weight"].values
     before: Raised | None = None
-    for number, stage in enumerate(STAGES):
+    above_gye = 0.0
+    for number, stage in enumerate((*STAGES, *(LAST,) * MOST_LAST)):
+        if number >= len(STAGES) and above_gye < ABOVE_GYE:
+            break
         told = _Told(progress, number, stage)
-        before, chosen = _staged(
+        before, chosen, above_gye = _staged(
             seen, chosen, spots, library, stage=stage, weight=weight, before=before, report=told.report
         )
     assert before is not None, "there is at least one stage"
@@ -138,8 +151,10 @@ def _staged(
     weight: Array | None,
     before: Raised | None,
     report: Report,
-) -> tuple[Raised, NDArray[np.int64]]:
+) -> tuple[Raised, NDArray[np.int64], float]:
     """Improve on the working set, then look at all samples and add those that were missed.
+
+    Returns also how far [Gy(RBE)] the worst sample is above its bound.
 
     A function of its own, so that the influence of one stage is gone before that of the next is built.
     """
@@ -172,7 +187,7 @@ def _staged(
         *_exact(seen, spots, library, raised.weight), fractions=seen.case.prescription.fractions
     )
     added = _missed(gye, seen.points, chosen, seen.is_target, seen.bound, raised.level * _total(seen.case))
-    return _with_more(raised, chosen, added, seen.is_target)
+    return *_with_more(raised, chosen, added, seen.is_target), float(np.max(gye - seen.bound))
 
 
 def _finished(
@@ -264,11 +279,11 @@ class _Told:
 
     def __init__(self, progress: Progress, number: int, stage: Stage) -> None:
         self.progress, self.steps, self.count = progress, stage.steps, 0
-        self.begin = sum(each.steps for each in STAGES[:number])
-        progress("planning", self.begin / ALL_STEPS)
+        self.begin = sum(each.steps for each in STAGES[:number]) + LAST.steps * max(0, number - len(STAGES))
+        progress("planning", min(1.0, self.begin / ALL_STEPS))
 
     def report(self, level_gye: float) -> None:
         """Report a step."""
         self.count += 1
-        done = (self.begin + self.count) / ALL_STEPS
+        done = min(1.0, (self.begin + self.count) / ALL_STEPS)
         self.progress(f"planning, target minimum {level_gye:.1f} GyE", done)
