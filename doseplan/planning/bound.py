@@ -27,7 +27,7 @@ PROGRAMS = 60
 """Most linear programs that the search solves after its rows are there: work is counted, not time, so that
 the same case gives the same bound."""
 
-LOOKS = 6
+LOOKS = 4
 """Most looks at the samples that the first relaxation misses."""
 
 ROUGH = 1e-3
