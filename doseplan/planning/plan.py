@@ -47,9 +47,9 @@ STAGES = (
 minimum is held."""
 
 LAST = Stage(steps=4, held=True)
-"""Again and again while a sample is above its limit, but not more than `MOST_LAST` times."""
+"""Again and again while a sample is above its limit, at most `MOST_LAST` times."""
 
-MOST_LAST = 3
+MOST_LAST = 1
 
 ABOVE_GYE = 0.15
 """[Gy(RBE)] what is left above a limit is removed by scaling the whole plan down."""
@@ -67,6 +67,10 @@ NEAR_LIMIT_GYE = 0.05
 
 ROWS_CUTOFF = 1e-3
 """[1] of a spot's peak: the rows that only make steps quicker leave smaller entries out."""
+
+TARGET_AIM_GYE = 0.75
+"""[Gy(RBE)] the working bound of the target lies this far below its limit: isolated peaks between working
+samples then seldom break the limit, for which the whole plan would have to be scaled down."""
 
 CELL_MM = 1.0
 """[mm] of the samples that join, one in each cubic cell: the worst."""
@@ -110,7 +114,8 @@ def optimise(
     upper = upper_limits(case, samples)
     # working bounds also hold back other tissue, which no case limit names
     bound = np.where(np.isfinite(upper) | is_target, upper, 0.01 * HOT_TISSUE_PERCENT * _total(case))
-    seen = _Seen(case=case, points=points, wepl=wepl, is_target=is_target, bound=bound)
+    bound[is_target] -= TARGET_AIM_GYE
+    seen = _Seen(case=case, points=points, wepl=wepl, is_target=is_target, bound=bound, upper=upper)
     chosen = _first_working_set(samples)
     weight = None if start is None else start["weight"].values
     before: Raised | None = None
@@ -139,6 +144,7 @@ class _Seen:
     wepl: Array
     is_target: NDArray[np.bool_]
     bound: Array
+    upper: Array
 
 
 def _staged(
@@ -154,7 +160,7 @@ def _staged(
 ) -> tuple[Raised, NDArray[np.int64], float]:
     """Improve on the working set, then look at all samples and add those that were missed.
 
-    Returns also how far [Gy(RBE)] the worst sample is above its bound.
+    Returns also how far [Gy(RBE)] the worst sample is above its limit.
 
     A function of its own, so that the influence of one stage is gone before that of the next is built.
     """
@@ -187,7 +193,7 @@ def _staged(
         *_exact(seen, spots, library, raised.weight), fractions=seen.case.prescription.fractions
     )
     added = _missed(gye, seen.points, chosen, seen.is_target, seen.bound, raised.level * _total(seen.case))
-    return *_with_more(raised, chosen, added, seen.is_target), float(np.max(gye - seen.bound))
+    return *_with_more(raised, chosen, added, seen.is_target), float(np.max(gye - seen.upper))
 
 
 def _finished(
