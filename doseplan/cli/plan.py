@@ -30,6 +30,9 @@ def run(
     histories: Annotated[
         int, typer.Option(help="Primary ions of the Monte Carlo, for each arm.")
     ] = HISTORIES,
+    prove: Annotated[
+        bool, typer.Option("--prove", help="Prove for each arm what no plan can beat; a minute or so an arm.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Plan a case without surgery, after decompression, and after separation: the main job."""
@@ -43,14 +46,17 @@ def run(
     from doseplan.evaluation import evaluate
     from doseplan.exchange import write_text
     from doseplan.present import report_markdown, save_figures, summary_table
-    from doseplan.study import plan_case, run_attributes
+    from doseplan.study import add_bounds, plan_case, prove_arms, run_attributes
 
     digest = str(run_attributes(case)["digest"])
     plain_name = re.sub(r"[^\w.-]+", "_", case.name).strip(".")
     folder = out or Path("runs") / f"{plain_name}-{digest[:8]}"
     with _kept_when_stopped(folder), progress() as report:
         tree = plan_case(case, out=folder, progress=report)
+        if prove:
+            prove_arms(folder, tree, case, progress=report)
         summary = evaluate(tree, case)
+        add_bounds(folder, tree, summary)
         write_text(folder / "summary.json", json.dumps(summary, indent=2, allow_nan=False) + "\n")
         report("figures", 0.0)
         save_figures(tree, case, folder / "figures")
@@ -83,9 +89,12 @@ def check(
     from doseplan.exchange import read_run
     from doseplan.present import summary_table
     from doseplan.schema import ARMS
+    from doseplan.study import add_bounds
 
     with progress() as report:
-        summary = evaluate(read_run(run_folder, progress=report))
+        tree = read_run(run_folder, progress=report)
+        summary = evaluate(tree)
+        add_bounds(run_folder, tree, summary, draw=False)
     missing = [arm for arm in ARMS if arm not in summary["arms"]]
     if missing:
         say(f"warning: the run is not finished: no {', '.join(missing)}; `doseplan run` goes on with it")
@@ -97,7 +106,12 @@ def check(
 def prove(
     run_folder: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")],
     arm: Annotated[list[str] | None, typer.Option(help="Arm to prove; all if not named.")] = None,
-    seconds: Annotated[float, typer.Option(min=0.0, help="Time for the search in each arm [s].")] = 45.0,
+    programs: Annotated[
+        int,
+        typer.Option(
+            min=1, help="Most linear programs of the search in each arm; the bound falls with them."
+        ),
+    ] = 60,
     check: Annotated[bool, typer.Option("--check", help="Check the proofs that are stored instead.")] = False,
     as_json: Json = False,
 ) -> None:
@@ -108,7 +122,7 @@ def prove(
     from doseplan.study.proof import prove_run
 
     with progress() as report:
-        found = prove_run(run_folder, arms=arm, seconds=seconds, progress=report)
+        found = prove_run(run_folder, arms=arm, programs=programs, progress=report)
 
     def show(console: "Console") -> None:
         for name, each in found.items():

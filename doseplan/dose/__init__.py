@@ -5,7 +5,13 @@ from doseplan.dose.bragg import depth_dose, energy_spectra, sensitivities
 from doseplan.dose.depth import water_equivalent_depth
 from doseplan.dose.fields import place_fields
 from doseplan.dose.implants import implant_crossings
-from doseplan.dose.influence import EntryOperator, dose_influence, entry_operator, transpose
+from doseplan.dose.influence import (
+    EntryOperator,
+    dose_influence,
+    entry_operator,
+    influence_rows,
+    transpose,
+)
 from doseplan.dose.operator import DoseOperator, dose_operator
 from doseplan.dose.point import point_dose
 from doseplan.dose.rays import Rays, trace_spots, with_range_error
@@ -28,6 +34,7 @@ __all__ = [
     "entry_operator",
     "grid_dose",
     "implant_crossings",
+    "influence_rows",
     "place_fields",
     "place_spots",
     "point_dose",

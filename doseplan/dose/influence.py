@@ -90,6 +90,28 @@ def dose_influence(
     return _dataset(SPOT_MAJOR, _turned(row_start, spot, root, linear, count), attributes)
 
 
+def influence_rows(
+    points: NDArray[np.floating], rays: Rays, spots: xr.Dataset, library: xr.Dataset, *, scale: str = "NIRS"
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Write out the linear and the root channel that 1e6 ions of every spot give to some samples.
+
+    Returns
+    -------
+    linear, root : (sample, spot) float64
+        The whole of it, without cut-off.
+    """
+    checked_points(points)
+    curves = make_curves(rays, library, effect_table(library, scale))
+    count, slots = spots.sizes["spot"], spots_of_slots(rays)
+    linear, root = np.empty((2, points.shape[0], count))
+    batch = max(1, BATCH_BYTES // (16 * count))
+    for first in range(0, points.shape[0], batch):
+        one = slice(first, first + batch)
+        found = _rows(points[one], rays, curves, slots, count)
+        linear[one], root[one] = found[..., 1], found[..., 0]
+    return linear, root
+
+
 def transpose(influence: xr.Dataset) -> xr.Dataset:
     """Sort the influence by sample, spots rising within a sample.
 

@@ -23,13 +23,11 @@ from doseplan.planning.relaxation import Proof, chord, row_effects
 Array = NDArray[np.float64]
 Indices = NDArray[np.int64]
 
-SECONDS = 45.0
-"""Time that the search may take after its rows are there."""
+PROGRAMS = 60
+"""Most linear programs that the search solves after its rows are there: work is counted, not time, so that
+the same case gives the same bound."""
 
-PLAN_STEPS = 2
-"""Steps of the plan that is sought."""
-
-LOOKS = 2
+LOOKS = 4
 """Most looks at the samples that the first relaxation misses."""
 
 ROUGH = 1e-3
@@ -74,7 +72,7 @@ class Bound:
     target, limited : (row,)
         Numbers, among all samples of the case, of the proof's rows.
     witness_gye
-        Target minimum, over all samples, of a plan within the limits that was found on the way.
+        Target minimum, over all samples, of the plan, scaled down to the limits if need be.
     witness : (spot,) [1e6 ions]
         Its weights.
     history : (step, 2) [s, Gy(RBE)]
@@ -101,7 +99,7 @@ def prove(
     planned: xr.Dataset,
     library: xr.Dataset,
     *,
-    seconds: float = SECONDS,
+    programs: int = PROGRAMS,
     progress: Progress = silent,
 ) -> Bound:
     """Bound the target minimum of every plan that keeps the case's limits, from above.
@@ -110,8 +108,8 @@ def prove(
     ----------
     planned
         Spots with the weights of a plan: where the search starts, no part of the proof.
-    seconds
-        For the search; the bound falls with time.
+    programs
+        Most linear programs of the search; the bound falls with them.
 
     Returns
     -------
@@ -128,29 +126,24 @@ def prove(
     if not np.isfinite(pool.most_gye).any():
         raise InputError("proof: expected a case with a maximum on cord or target, got none")
     with threadpool_limits(1, user_api="blas"):
-        return _prove(pool, planned["weight"].values, started, seconds, progress)
+        return _prove(pool, planned["weight"].values, started, programs, progress)
 
 
-def _prove(pool: Pool, weight: Array, started: float, seconds: float, progress: Progress) -> Bound:
+def _prove(pool: Pool, weight: Array, started: float, most_programs: int, progress: Progress) -> Bound:
     progress("proof: the plan's tightest samples", 0.0)
     look, chosen = _first_rows(pool, weight)
-    start = _within_limits(pool, weight)
-    weight, columns, active = _improved(chosen, weight, progress)
-    level = dose_of_effect(chosen.evidence, _level(chosen.evidence, weight))
-    witness, witness_gye = max(start, _within_limits(pool, weight), key=lambda plan: plan[1])
+    witness, witness_gye = _within_limits(pool, weight)
+    columns = np.sort(np.argsort(-witness / unit_weights(chosen.evidence))[:FIRST_COLUMNS])
+    active = _tightest(chosen.evidence, witness)
     progress("proof: the first relaxation", 0.0)
-    bench, chosen, root = _root(
-        pool, look, chosen, weight, columns, active, max(level * (1.0 + ABOVE), witness_gye)
-    )
+    bench, chosen, root = _root(pool, look, chosen, witness, columns, active, witness_gye * (1.0 + ABOVE))
     history: list[tuple[float, float]] = []
-    begun = time.monotonic()
 
     def more(programs: int, part: float) -> bool:
-        now = time.monotonic()
         level = dose_of_effect(chosen.evidence, part * bench.effect)
-        history.append((now - started, level))
-        progress(f"proof: below {level:.2f} GyE", min(1.0, (now - begun) / seconds))
-        return now - begun < seconds
+        history.append((time.monotonic() - started, level))
+        progress(f"proof: below {level:.2f} GyE", min(1.0, programs / max(most_programs, 1)))
+        return programs < most_programs
 
     found = search(bench, root, more=more)
     proof = checked(*renewed(bench, found), chosen.evidence)
@@ -192,38 +185,6 @@ def _first_rows(pool: Pool, weight: Array) -> tuple[Indices, Chosen]:
 
 def _cells(pool: Pool, among: Indices, badness: Array, cell_mm: float, count: int) -> Indices:
     return worst_of_cells(pool.points, among, badness[among], cell_mm=cell_mm, count=count)
-
-
-def _improved(chosen: Chosen, weight: Array, progress: Progress) -> tuple[Array, Indices, Active]:
-    """Raise the least effect of the target rows by programs that are stricter than the problem.
-
-    The target's parabola is replaced by its tangent at the last plan, so that steps lead from plan to plan.
-
-    Returns
-    -------
-    weight, columns, active
-        The plan, the spots that mattered, and the rows that did.
-    """
-    columns = np.sort(np.argsort(-weight / unit_weights(chosen.evidence))[:FIRST_COLUMNS])
-    active = _tightest(chosen.evidence, weight)
-    for number in range(PLAN_STEPS):
-        evidence = chosen.evidence
-        root = evidence.root @ weight
-        at, tangent = root[: evidence.targets], root[evidence.targets :]
-        bench = make_bench(evidence, float(np.median(evidence.most)))
-        lines = (2.0 * at, at * at)
-        out, active = with_rows(bench, lines, tangent, active, columns, tolerance=ROUGH)
-        weight, columns = out.weight, out.columns
-        level = _level(evidence, weight)
-        progress(f"proof: a plan near {dose_of_effect(evidence, level):.1f} GyE", number / PLAN_STEPS)
-    return weight, columns, active
-
-
-def _level(evidence: Evidence, weight: Array) -> float:
-    """Least effect of the target rows, for a plan that is near its limits, less what it is above them."""
-    effect = row_effects(evidence, weight)
-    share = float((effect[evidence.targets :] / evidence.most).max())
-    return float(effect[: evidence.targets].min()) / max(1.0, share)
 
 
 def _tightest(evidence: Evidence, weight: Array) -> Active:

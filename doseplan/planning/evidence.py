@@ -7,12 +7,9 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from doseplan.biology.models import rbe_model
-from doseplan.dose import Rays, dose_influence
+from doseplan.dose import Rays, influence_rows
 
 Array = NDArray[np.float64]
-
-BATCH = 256
-"""Samples whose sparse influence is held at a time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,14 +78,8 @@ def gather_evidence(
         Number of the former.
     most_gye : (limited row,) [Gy(RBE)]
     """
-    shape = (points.shape[0], spots.sizes["spot"])
-    linear, root = np.zeros(shape), np.zeros(shape)
-    for first in range(0, shape[0], BATCH):
-        one = slice(first, min(first + BATCH, shape[0]))
-        found = dose_influence(points[one], rays, spots, library, scale=scale, relative_cutoff=0.0)
-        spot = np.repeat(np.arange(shape[1]), np.diff(found["entry_start"].values))
-        row = first + found["sample_index"].values
-        linear[row, spot] = found["entry_linear"].values / fractions
-        root[row, spot] = found["entry_root"].values / fractions
+    linear, root = influence_rows(points, rays, spots, library, scale=scale)
+    linear /= fractions
+    root /= fractions
     most = rbe_model(scale).effect_limit(most_gye, fractions=fractions)
     return Evidence(linear=linear, root=root, targets=targets, most=most, scale=scale, fractions=fractions)

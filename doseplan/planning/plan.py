@@ -9,23 +9,51 @@ from numpy.typing import NDArray
 from doseplan import schema
 from doseplan.biology.models import rbe_model
 from doseplan.case.spec import Case
-from doseplan.dose import Rays, point_dose, trace_spots
+from doseplan.dose import Rays, influence_rows, point_dose, trace_spots
 from doseplan.dose.channels import linear_and_root
 from doseplan.messages import Progress, silent
+from doseplan.planning.barrier import Raised, raise_minimum
 from doseplan.planning.limits import ASSUMPTIONS, HOT_TISSUE_PERCENT, largest_scale, upper_limits
-from doseplan.planning.problem import Problem, build_problem
-from doseplan.planning.solver import Report, State, fresh_state, improve, least_squares_start
+from doseplan.planning.problem import build_problem
+from doseplan.planning.solver import Report, least_squares_start
 
 Array = NDArray[np.float64]
 
-ROUNDS = 5
-"""Augmented-Lagrangian steps, each followed by a look at all samples."""
 
-ITERATIONS = 100
-"""Steps of L-BFGS in each."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stage:
+    """Newton steps on a working set; a look at all samples follows.
 
-FIRST_PENALTY = 4.0
-"""Weight of the squared violations at the start; it doubles with each step."""
+    steps
+        Newton steps.
+    held
+        Keep the target minimum and fill up the rest of the target.
+    """
+
+    steps: int
+    held: bool = False
+
+
+STAGES = (
+    Stage(steps=5),
+    Stage(steps=8),
+    Stage(steps=6),
+    Stage(steps=5),
+    Stage(steps=5, held=True),
+    Stage(steps=4, held=True),
+)
+"""The first look comes early, before a plan makes use of samples that it does not see; in the end the target
+minimum is held."""
+
+LAST = Stage(steps=4, held=True)
+"""Again and again while a sample is above its limit, at most `MOST_LAST` times."""
+
+MOST_LAST = 1
+
+ABOVE_GYE = 0.15
+"""[Gy(RBE)] what is left above a limit is removed by scaling the whole plan down."""
+
+ALL_STEPS = sum(stage.steps for stage in STAGES)
 
 TOLERANCE_PERCENT = 1.0
 """[% of the prescription] the optimiser's own tolerance on the target minimum: longer runs gained less."""
@@ -86,19 +114,24 @@ def optimise(
     # working bounds also hold back other tissue, which no case limit names
     bound = np.where(np.isfinite(upper) | is_target, upper, 0.01 * HOT_TISSUE_PERCENT * _total(case))
     bound[is_target] -= TARGET_AIM_GYE
-    seen = _Seen(case=case, points=points, rays=rays, is_target=is_target, bound=bound)
+    seen = _Seen(case=case, points=points, rays=rays, is_target=is_target, bound=bound, upper=upper)
     chosen = _first_working_set(samples)
-    state: State | None = None
-    for number in range(ROUNDS):
-        told = _Told(progress, number)
-        weight = None if start is None else start["weight"].values
-        state, chosen = _round(seen, chosen, spots, library, state=state, weight=weight, report=told.report)
-    assert state is not None, "there is at least one round"
-    exact = _exact(seen, spots, library, state.weight)
+    weight = None if start is None else start["weight"].values
+    before: Raised | None = None
+    above_gye = 0.0
+    for number, stage in enumerate((*STAGES, *(LAST,) * MOST_LAST)):
+        if number >= len(STAGES) and above_gye < ABOVE_GYE:
+            break
+        told = _Told(progress, number, stage)
+        before, chosen, above_gye = _staged(
+            seen, chosen, spots, library, stage=stage, weight=weight, before=before, report=told.report
+        )
+    assert before is not None, "there is at least one stage"
+    exact = _exact(seen, spots, library, before.weight)
     factor = largest_scale(
         *exact, upper, scale=case.prescription.scale, fractions=case.prescription.fractions
     )
-    return _finished(case, samples, spots, state, factor, exact, upper)
+    return _finished(case, samples, spots, before, factor, exact, upper)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,22 +143,27 @@ class _Seen:
     rays: Rays
     is_target: NDArray[np.bool_]
     bound: Array
+    upper: Array
 
 
-def _round(
+def _staged(
     seen: _Seen,
     chosen: NDArray[np.int64],
     spots: xr.Dataset,
     library: xr.Dataset,
     *,
-    state: State | None,
+    stage: Stage,
     weight: Array | None,
+    before: Raised | None,
     report: Report,
-) -> tuple[State, NDArray[np.int64]]:
+) -> tuple[Raised, NDArray[np.int64], float]:
     """Improve on the working set, then look at all samples and add those that were missed.
 
-    A function of its own, so that the influence of one round is gone before that of the next is built.
+    Returns also how far [Gy(RBE)] the worst sample is above its limit.
+
+    A function of its own, so that the influence of one stage is gone before that of the next is built.
     """
+    scale = seen.case.prescription.scale
     problem = build_problem(
         seen.points[chosen],
         seen.rays,
@@ -135,23 +173,32 @@ def _round(
         target=seen.is_target[chosen],
         prescription_gye=_total(seen.case),
         fractions=seen.case.prescription.fractions,
-        scale=seen.case.prescription.scale,
+        scale=scale,
     )
-    if state is None:
-        weight = least_squares_start(problem) if weight is None else weight
-        state = fresh_state(problem, weight, penalty=FIRST_PENALTY)
-    state = improve(problem, state, iterations=ITERATIONS, report=report)
-    channels = _exact(seen, spots, library, state.weight)
-    gye = rbe_model(problem.scale).dose(*channels, fractions=problem.fractions)
-    added = _missed(gye, seen.points, chosen, seen.is_target, seen.bound, state.level * _total(seen.case))
-    return _with_more(state, problem, chosen, added, seen.is_target)
+    if before is not None:
+        weight = before.weight
+    elif weight is None:
+        weight = least_squares_start(problem)
+
+    def rows(numbers: NDArray[np.int64]) -> tuple[Array, Array]:
+        points = seen.points[chosen[numbers]]
+        return influence_rows(points, seen.rays, spots, library, scale=scale)
+
+    raised = raise_minimum(
+        problem, weight, rows, steps=stage.steps, before=before, held=stage.held, report=report
+    )
+    gye = rbe_model(scale).dose(
+        *_exact(seen, spots, library, raised.weight), fractions=seen.case.prescription.fractions
+    )
+    added = _missed(gye, seen.points, chosen, seen.is_target, seen.bound, raised.level * _total(seen.case))
+    return *_with_more(raised, chosen, added, seen.is_target), float(np.max(gye - seen.upper))
 
 
 def _finished(
     case: Case,
     samples: xr.Dataset,
     spots: xr.Dataset,
-    state: State,
+    state: Raised,
     factor: float,
     exact: tuple[Array, Array],
     upper: Array,
@@ -204,18 +251,14 @@ def _missed(
 
 
 def _with_more(
-    state: State,
-    problem: Problem,
-    chosen: NDArray[np.int64],
-    added: NDArray[np.int64],
-    is_target: NDArray[np.bool_],
-) -> tuple[State, NDArray[np.int64]]:
-    """Add samples to the working set; their multipliers start at zero."""
-    every = np.sort(np.concatenate([chosen, added]))
-    upper, lower = np.zeros(is_target.size), np.zeros(is_target.size)
-    upper[chosen] = state.upper
-    lower[chosen[problem.target]] = state.lower
-    return replace(state, upper=upper[every], lower=lower[every[is_target[every]]]), every
+    raised: Raised, chosen: NDArray[np.int64], added: NDArray[np.int64], is_target: NDArray[np.bool_]
+) -> tuple[Raised, NDArray[np.int64]]:
+    """Add samples to the working set; their multipliers are zero."""
+    every = np.union1d(chosen, added)
+    above, below = np.zeros(is_target.size), np.zeros(is_target.size)
+    above[chosen] = raised.above
+    below[chosen[is_target[chosen]]] = raised.below
+    return replace(raised, above=above[every], below=below[every[is_target[every]]]), every
 
 
 def _exact(seen: _Seen, spots: xr.Dataset, library: xr.Dataset, weight: Array) -> tuple[Array, Array]:
@@ -230,15 +273,15 @@ def _total(case: Case) -> float:
 
 
 class _Told:
-    """Counts the evaluations of one round and tells the target minimum that they hold on to."""
+    """Counts the steps of one stage and tells the target minimum that they hold on to."""
 
-    def __init__(self, progress: Progress, number: int) -> None:
-        self.progress, self.number, self.count = progress, number, 0
-        progress("planning", number / ROUNDS)
+    def __init__(self, progress: Progress, number: int, stage: Stage) -> None:
+        self.progress, self.steps, self.count = progress, stage.steps, 0
+        self.begin = sum(each.steps for each in STAGES[:number]) + LAST.steps * max(0, number - len(STAGES))
+        progress("planning", min(1.0, self.begin / ALL_STEPS))
 
     def report(self, level_gye: float) -> None:
-        """Report every tenth evaluation; a round takes about 1.15 of them per step."""
+        """Report a step."""
         self.count += 1
-        if self.count % 10 == 0:
-            done = min(1.0, self.count / (1.15 * ITERATIONS))
-            self.progress(f"planning, target minimum {level_gye:.1f} GyE", (self.number + done) / ROUNDS)
+        done = min(1.0, (self.begin + self.count) / ALL_STEPS)
+        self.progress(f"planning, target minimum {level_gye:.1f} GyE", done)

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
+from numpy.typing import NDArray
 
 from doseplan.case.spec import Case
 from doseplan.dose import trace_spots
@@ -12,6 +13,9 @@ from doseplan.planning.bound import Bound
 from doseplan.planning.checker import holds
 from doseplan.planning.pool import choose, make_pool
 from doseplan.planning.relaxation import Cut, Leaf, Proof
+from doseplan.schema import STRUCTURES
+
+NAMES = {number: name for name, number in STRUCTURES.items()}
 
 VECTORS = ("target", "limit", "cut", "tangent")
 
@@ -24,6 +28,45 @@ def proof_record(bound: Bound) -> dict[str, Any]:
         "limited_samples": bound.limited.tolist(),
         "leaves": [_leaf_record(leaf) for leaf in bound.proof.leaves],
     }
+
+
+def holding(record: dict[str, Any], samples: xr.Dataset) -> list[dict[str, Any]]:
+    """List the samples that hold the bound down, those with the largest multipliers first.
+
+    Returns
+    -------
+    list of {kind, structure, position_mm, share}
+        `kind` is "level" (a target sample that has to reach it) or "limit".
+        `share` is the sample's part of all multipliers of its kind (target, limit), mean of the leaves.
+    """
+    try:
+        parts = [
+            (np.asarray(record[f"{kind}_samples"], dtype=np.int64), _mean_share(record["leaves"], name))
+            for kind, name in (("target", "target"), ("limited", "limit"))
+        ]
+        structure, position = samples["sample_structure"].values, samples["sample_position"].values
+        found = [
+            {
+                "kind": kind,
+                "structure": NAMES[int(structure[number])],
+                "position_mm": [round(float(each), 2) for each in position[number]],
+                "share": float(share),
+            }
+            for kind, (numbers, shares) in zip(("level", "limit"), parts, strict=True)
+            for number, share in zip(numbers, shares, strict=True)
+            if share > 0.0
+        ]
+    except (KeyError, TypeError, ValueError, IndexError) as error:
+        raise InputError(f"proof: expected samples, level and leaves, got {error!r}") from error
+    return sorted(found, key=lambda each: -each["share"])
+
+
+def _mean_share(leaves: list[dict[str, Any]], name: str) -> NDArray[np.float64]:
+    shares = []
+    for leaf in leaves:
+        values = np.asarray(leaf[name], dtype=np.float64)
+        shares.append(values / max(float(values.sum()), 1e-30))
+    return np.asarray(np.mean(shares, axis=0))
 
 
 def check_record(

@@ -12,6 +12,7 @@ from doseplan.present.curves import axis_depth_dose, dose_volume_figure
 from doseplan.present.figures import save_figure, save_figures
 from doseplan.present.let_figure import let_figure
 from doseplan.present.phantom_views import phantom_table, phantom_views
+from doseplan.present.proof_figure import proof_figure
 from doseplan.present.report import report_markdown
 from doseplan.present.scan_table import grid_table, scan_table
 from doseplan.present.slices import dose_slices
@@ -28,6 +29,7 @@ __all__ = [
     "let_figure",
     "phantom_table",
     "phantom_views",
+    "proof_figure",
     "report_markdown",
     "save_figure",
     "save_figures",

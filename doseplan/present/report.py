@@ -15,7 +15,7 @@ from doseplan.evaluation.cord_model import (
     schultheiss,
 )
 from doseplan.present.staging_section import implant_section, staging_lines
-from doseplan.present.table import NOT_CLINICAL, goal_name, heading, improvements, rows
+from doseplan.present.table import NOT_CLINICAL, bound_lines, goal_name, heading, improvements, rows
 
 FIGURES = (
     ("phantom.png", "Voxel model before and after surgery, with WBB zones and levels"),
@@ -48,6 +48,7 @@ def report_markdown(summary: dict[str, Any], tree: xr.DataTree, case: Case) -> s
         _prescription(summary),
         "## Verdicts\n\n" + _verdicts(arms),
         "## What separation brings\n\n" + _bullets([*improvements(summary), *_falls(arms, tree, case)]),
+        *_proof(arms),
         f"## Doses\n\n{SCALES}\n\n{_doses(arms)}",
         "## Cord: photon models (not validated for this scale)\n\n" + _cord(arms, int(summary["fractions"])),
         "## Where it is cold\n\n" + _bullets(_coldest(arms)),
@@ -87,6 +88,15 @@ def _verdicts(arms: dict[str, Any]) -> str:
         for name, arm in arms.items()
     ]
     return "\n".join(lines) + "\n\n" + _bullets(said)
+
+
+def _proof(arms: dict[str, Any]) -> list[str]:
+    """Set out what no plan can beat, and where the proof gets its strength; nothing without a proof."""
+    lines = bound_lines(arms)
+    if not lines:
+        return []
+    figures = [f"![Proof, {name}](figures/proof_{name}.png)" for name, arm in arms.items() if "bound" in arm]
+    return ["\n\n".join(["## The best that any plan can do", _bullets(lines), *figures])]
 
 
 def _doses(arms: dict[str, Any]) -> str:

@@ -60,7 +60,7 @@ def rows(arms: dict[str, dict[str, Any]], *, goals: bool = True) -> list[tuple[s
         ]
         sections.append([volume, *doses, *shares])
     if goals:
-        sections.append(_goal_rows(arms))
+        sections.append([*_goal_rows(arms), *_bound_rows(arms)])
     return [
         (label, cells, row == len(section) - 1)
         for section in sections
@@ -74,6 +74,57 @@ def _goal_rows(arms: dict[str, dict[str, Any]]) -> list[tuple[str, list[str]]]:
         (goal_name(goal), [_verdict(arm["goals"][number]) for arm in arms.values()])
         for number, goal in enumerate(first)
     ]
+
+
+def _bound_rows(arms: dict[str, dict[str, Any]]) -> list[tuple[str, list[str]]]:
+    """Say what no plan can beat, where it is proven."""
+    bounds = [arm.get("bound") for arm in arms.values()]
+    if not any(bounds):
+        return []
+    texts = [
+        "not proven" if each is None else f"{each['dmin_upper_gye']:.2f} (gap {each['gap_percent']:.1f} %)"
+        for each in bounds
+    ]
+    return [("target minimum, proven maximum", texts)]
+
+
+def bound_lines(arms: dict[str, dict[str, Any]]) -> list[str]:
+    """Tell for each arm with a proof what was achieved, what is proven, and which goals no plan can meet."""
+    lines = []
+    for name, arm in arms.items():
+        bound = arm.get("bound")
+        if bound is None:
+            continue
+        upper = bound["dmin_upper_gye"]
+        lines.append(
+            f"{name}: target minimum: achieved {bound['dmin_gye']:.2f} GyE, proven maximum {upper:.2f} GyE, "
+            f"gap {bound['gap_percent']:.1f} % of the prescription"
+        )
+        limits = " and ".join(
+            f"the {goal['structure']} is {'below' if goal['comparator'] == '<' else 'at most'} "
+            f"{goal['limit_gye']:g} GyE"
+            for goal in arm["goals"]
+            if goal["hard"]
+        )
+        lines += [
+            f"{name}: goal {goal['limit_gye']:.1f} GyE infeasible: with these fields and this spot grid "
+            f"no plan gives the coldest part more than {upper:.2f} GyE while {limits}; {_cause(bound)}"
+            for goal in arm["goals"]
+            if goal["name"] == "target minimum" and goal["limit_gye"] > upper
+        ]
+    return lines
+
+
+def _cause(bound: dict[str, Any]) -> str:
+    """Name the two samples that carry most of the proof."""
+    said = []
+    for kind, text in (("level", "coldest at"), ("limit", "held back by")):
+        first = next((each for each in bound["held_by"] if each["kind"] == kind), None)
+        if first is not None:
+            x, y, z = first["position_mm"]
+            structure = "" if kind == "level" else f"the {first['structure']} at "
+            said.append(f"{text} {structure}({x:.1f}, {y:.1f}, {z:.1f}) mm")
+    return ", ".join(said)
 
 
 def goal_name(goal: dict[str, Any]) -> str:
@@ -111,7 +162,7 @@ def caption(summary: dict[str, Any]) -> str:
         "strip: target within the separation + 5 mm of the dura\n"
         f"cord: {next(iter(summary['arms'].values()))['structure']}"
     )
-    return "\n".join([*improvements(summary), strip, NOT_CLINICAL])
+    return "\n".join([*improvements(summary), *bound_lines(summary["arms"]), strip, NOT_CLINICAL])
 
 
 def _four(part: dict[str, Any] | None, key: str) -> str:

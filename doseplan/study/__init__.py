@@ -2,6 +2,16 @@
 
 from doseplan.study.dicom_verdict import judge_dicom
 from doseplan.study.pipeline import build_phantoms, plan_case, run_attributes
+from doseplan.study.proof import add_bounds, prove_arms
 from doseplan.study.starter import scan_numbers, starter_case
 
-__all__ = ["build_phantoms", "judge_dicom", "plan_case", "run_attributes", "scan_numbers", "starter_case"]
+__all__ = [
+    "add_bounds",
+    "build_phantoms",
+    "judge_dicom",
+    "plan_case",
+    "prove_arms",
+    "run_attributes",
+    "scan_numbers",
+    "starter_case",
+]

@@ -1,4 +1,4 @@
-"""Proofs for the arms of a finished run: made, stored beside the arm, checked again."""
+"""Proofs for the arms of a run: made, stored beside the arm, entered in its summary, checked again."""
 
 import json
 from pathlib import Path
@@ -9,34 +9,41 @@ import xarray as xr
 from doseplan.case import parse_case
 from doseplan.case.spec import Case
 from doseplan.dose import beam_library
+from doseplan.evaluation import evaluate
 from doseplan.evaluation.goals import limit_gy_rbe
 from doseplan.exchange import read_run, write_text
 from doseplan.messages import InputError, Progress, silent
-from doseplan.planning.bound import SECONDS, prove
-from doseplan.planning.stored import check_record, proof_record
+from doseplan.planning.bound import PROGRAMS, prove
+from doseplan.planning.stored import check_record, holding, proof_record
+from doseplan.present import proof_figure, report_markdown, save_figure
 
 PROOF_FILE = "proof.json"
+
+HELD_BY = 6
+"""Samples that the summary names."""
+
+Bounds = dict[str, dict[str, Any]]
 
 
 def prove_run(
     folder: str | Path,
     *,
     arms: list[str] | None = None,
-    seconds: float = SECONDS,
+    programs: int = PROGRAMS,
     progress: Progress = silent,
-) -> dict[str, dict[str, float]]:
-    """Prove an upper bound on each arm's target minimum, store the proof, and enter it in summary.json.
+) -> Bounds:
+    """Prove an upper bound on each arm's target minimum, store the proof, and write summary and report again.
 
     Parameters
     ----------
     arms
         All that the run has, if not named.
-    seconds
-        For the search in each arm.
+    programs
+        Most linear programs of the search in each arm.
 
     Returns
     -------
-    By arm: `dmin_gye` (achieved), `dmin_upper_gye`, `gap_percent` (of the prescription), `witness_gye`.
+    By arm, as in `add_bounds`.
 
     Raises
     ------
@@ -49,23 +56,76 @@ def prove_run(
     unknown = [arm for arm in names if arm not in tree.children]
     if unknown:
         raise InputError(f"arm: expected one of {', '.join(tree.children)}, got {unknown[0]!r}")
+    prove_arms(folder, tree, case, arms=names, programs=programs, progress=progress)
+    summary = evaluate(tree, case)
+    add_bounds(folder, tree, summary)
+    write_text(folder / "summary.json", json.dumps(summary, indent=2, allow_nan=False) + "\n")
+    write_text(folder / "report.md", report_markdown(summary, tree, case))
+    return {arm: summary["arms"][arm]["bound"] for arm in names}
+
+
+def prove_arms(
+    folder: Path,
+    tree: xr.DataTree,
+    case: Case,
+    *,
+    arms: list[str] | None = None,
+    programs: int = PROGRAMS,
+    progress: Progress = silent,
+) -> None:
+    """Prove arms and store the proofs beside them.
+
+    Parameters
+    ----------
+    arms
+        Those that have no proof of this case and version yet, if not named.
+    """
     library = beam_library(progress=progress)
-    found = {}
-    for arm in names:
+    digest = tree.attrs["digest"]
+    for arm in tree.children if arms is None else arms:
+        path = folder / arm / PROOF_FILE
+        if arms is None and (_stored(path) or {}).get("digest") == digest:
+            continue
         phantom, samples, spots = _stages(tree, arm)
-        bound = prove(case, phantom, samples, spots, library, seconds=seconds, progress=progress)
+        bound = prove(case, phantom, samples, spots, library, programs=programs, progress=progress)
+        record = {"digest": digest, "witness_gye": bound.witness_gye, **proof_record(bound)}
+        write_text(path, json.dumps(record, allow_nan=False) + "\n")
+
+
+def add_bounds(folder: Path, tree: xr.DataTree, summary: dict[str, Any], *, draw: bool = True) -> None:
+    """Enter in the summary, as `bound` of each arm, the proofs that are stored in a run.
+
+    A proof speaks of the case, its spots and its samples, not of the plan, so it stays true when an arm is
+    planned again; one of another case or version is left aside. Each arm with a proof gets `dmin_gye`
+    (achieved), `dmin_upper_gye`, `gap_percent` (of the prescription), `witness_gye`, `held_by` (samples with
+    the largest multipliers).
+
+    Parameters
+    ----------
+    draw
+        Write the figure `figures/proof_ARM.png` of where those samples are.
+    """
+    case = _case(folder, tree)
+    for arm in tree.children:
+        record = _stored(folder / arm / PROOF_FILE)
+        if record is None or record.get("digest") != tree.attrs["digest"] or arm not in summary["arms"]:
+            continue
+        _, samples, spots = _stages(tree, arm)
         achieved = float(spots.attrs["target_minimum_gye"])
         # a minimum is no more than the maximum that the case allows, whatever the proof says
-        upper = min([bound.upper_gye, *_target_limits(case)])
-        found[arm] = {
+        upper = min([float(record["level_gye"]), *_target_limits(case)])
+        held = holding(record, samples)
+        summary["arms"][arm]["bound"] = {
             "dmin_gye": achieved,
             "dmin_upper_gye": upper,
             "gap_percent": 100.0 * (upper - achieved) / case.prescription.total_gy_rbe,
-            "witness_gye": bound.witness_gye,
+            "witness_gye": float(record["witness_gye"]),
+            "held_by": held[:HELD_BY],
         }
-        write_text(folder / arm / PROOF_FILE, json.dumps(proof_record(bound), allow_nan=False) + "\n")
-    _enter(folder / "summary.json", found)
-    return found
+        if draw:
+            path = folder / "figures" / f"proof_{arm}.png"
+            path.parent.mkdir(exist_ok=True)
+            save_figure(proof_figure(arm, held, samples, upper), path)
 
 
 def check_proofs(folder: str | Path, *, progress: Progress = silent) -> dict[str, bool]:
@@ -75,12 +135,24 @@ def check_proofs(folder: str | Path, *, progress: Progress = silent) -> dict[str
     library = beam_library(progress=progress)
     verdict = {}
     for arm in tree.children:
-        path = folder / arm / PROOF_FILE
-        if path.exists():
+        record = _stored(folder / arm / PROOF_FILE)
+        if record is not None:
             phantom, samples, spots = _stages(tree, arm)
-            record = json.loads(path.read_text(encoding="utf-8"))
             verdict[arm] = check_record(record, case, phantom, samples, spots, library)
     return verdict
+
+
+def _stored(path: Path) -> dict[str, Any] | None:
+    """Read a proof, if there is one."""
+    if not path.exists():
+        return None
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise InputError(f"{path}: expected a stored proof, got no JSON ({error})") from error
+    if not isinstance(record, dict):
+        raise InputError(f"{path}: expected a stored proof, got a {type(record).__name__}")
+    return record
 
 
 def _target_limits(case: Case) -> list[float]:
@@ -89,22 +161,13 @@ def _target_limits(case: Case) -> list[float]:
 
 def _opened(folder: Path, progress: Progress) -> tuple[xr.DataTree, Case]:
     tree = read_run(folder, progress=progress)
-    return tree, parse_case(tree.attrs["case_toml"], tree.attrs["anatomy_toml"], where=f"{folder}/case.toml")
+    return tree, _case(folder, tree)
+
+
+def _case(folder: Path, tree: xr.DataTree) -> Case:
+    return parse_case(tree.attrs["case_toml"], tree.attrs["anatomy_toml"], where=f"{folder}/case.toml")
 
 
 def _stages(tree: xr.DataTree, arm: str) -> tuple[xr.Dataset, xr.Dataset, xr.Dataset]:
     phantom, samples, spots = (tree[arm][name].to_dataset() for name in ("anatomy", "samples", "spots"))
     return phantom, samples, spots
-
-
-def _enter(path: Path, found: dict[str, dict[str, float]]) -> None:
-    """Add `bound` to the arms of a summary that is there."""
-    if not path.exists():
-        return
-    summary: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    for arm, bound in found.items():
-        if arm in summary.get("arms", {}):
-            summary["arms"][arm]["bound"] = {
-                name: bound[name] for name in ("dmin_upper_gye", "gap_percent", "witness_gye")
-            }
-    write_text(path, json.dumps(summary, indent=2, allow_nan=False) + "\n")

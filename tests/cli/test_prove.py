@@ -16,7 +16,7 @@ def doseplan(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
     ("arguments", "message"),
     [
         (["nowhere"], "nowhere: expected a run folder with run.json, got none"),
-        (["nowhere", "--seconds", "-1"], "--seconds"),
+        (["nowhere", "--programs", "-1"], "--programs"),
         (["nowhere", "--check"], "nowhere: expected a run folder with run.json, got none"),
     ],
 )

@@ -27,7 +27,7 @@ def touching(box_of):
         box.samples,
         planned,
         box.library,
-        seconds=3.0,
+        programs=30,
         progress=lambda message, done: told.append((message, done)),
     )
     return box, planned, bound, told

@@ -6,7 +6,7 @@ from typing import Any
 from rich.console import Console
 
 from doseplan.present import summary_table
-from doseplan.present.table import improvements
+from doseplan.present.table import bound_lines, improvements
 
 
 def arm(separation_mm: float | None, lowest: float, *, strip: bool = True) -> dict[str, Any]:
@@ -92,3 +92,44 @@ def test_improvement_is_a_difference_with_its_sign() -> None:
     assert lines[0].startswith("separated against none: target minimum +7.0 GyE")
     assert lines[1].startswith("separated against decompressed: target minimum +3.0 GyE")
     assert "strip" not in improvements(summary(strip=False))[0]
+
+
+def _proven(upper_gye: float) -> dict[str, Any]:
+    content = summary()
+    none = content["arms"]["none"]
+    for goal, limit_gye in zip(none["goals"], (50.0, 57.6), strict=True):
+        goal.update(structure="cord" if goal["hard"] else "target", limit_gye=limit_gye)
+    none["bound"] = {
+        "dmin_gye": 53.0,
+        "dmin_upper_gye": upper_gye,
+        "gap_percent": 0.8,
+        "held_by": [
+            {"kind": "level", "structure": "target", "position_mm": [1.0, 2.0, 3.0], "share": 0.2},
+            {"kind": "limit", "structure": "cord", "position_mm": [0.0, 1.0, 3.0], "share": 0.1},
+        ],
+    }
+    return content
+
+
+def test_a_proof_is_a_row_and_a_line_and_other_arms_are_not_proven() -> None:
+    text = printed(_proven(53.5))
+    assert "53.50 (gap 0.8 %)" in text
+    assert text.count("not proven") == 2
+    assert bound_lines(_proven(53.5)["arms"])[0] == (
+        "none: target minimum: achieved 53.00 GyE, proven maximum 53.50 GyE, gap 0.8 % of the prescription"
+    )
+
+
+def test_a_goal_above_the_bound_is_infeasible_with_its_cause_and_one_below_is_not() -> None:
+    said = bound_lines(_proven(53.5)["arms"])[1]
+    assert said == (
+        "none: goal 57.6 GyE infeasible: with these fields and this spot grid no plan gives the coldest part "
+        "more than 53.50 GyE while the cord is below 50 GyE; coldest at (1.0, 2.0, 3.0) mm, held back by "
+        "the cord at (0.0, 1.0, 3.0) mm"
+    )
+    assert len(bound_lines(_proven(58.0)["arms"])) == 1
+    assert bound_lines(summary()["arms"]) == []
+
+
+def test_without_a_proof_no_row_speaks_of_one() -> None:
+    assert "proven" not in printed(summary())
