@@ -20,7 +20,7 @@ def _pair(
     """Return place in the depth grid, exponent and amplitude of a ray's Gaussian; a place < 0 for none.
 
     Ions that arrive beside the ray went beside it: by the share of the width that they had in air. The depth
-    is that of the nearest traced path there.
+    there is interpolated between traced paths.
     """
     near = np.float64(nodes[row, node, 0])
     depth = near + part * (nodes[row, node + 1, 0] - near)
@@ -34,14 +34,24 @@ def _pair(
     if exponent > cut:
         return -1.0, 0.0, 0.0
     beside = base * inverse
-    column = int(np.floor((ray_u + beside * across) / path_pitch + 0.5)) - path_corner[0]
-    line = int(np.floor((ray_v + beside * along) / path_pitch + 0.5)) - path_corner[1]
-    if 0 <= column < path_shape[0] and 0 <= line < path_shape[1]:
-        path = path_of_cell[path_cell + line * path_shape[0] + column]
-        if path >= 0:
-            near = np.float64(depths[path, node])
-            depth = near + part * (depths[path, node + 1] - near)
-            place = (depth - first_depth) * per_depth
+    at_u = (ray_u + beside * across) / path_pitch - path_corner[0]
+    at_v = (ray_v + beside * along) / path_pitch - path_corner[1]
+    column = int(np.floor(at_u))
+    line = int(np.floor(at_v))
+    if 0 <= column < path_shape[0] - 1 and 0 <= line < path_shape[1] - 1:
+        cell = path_cell + line * path_shape[0] + column
+        one = path_of_cell[cell]
+        two = path_of_cell[cell + 1]
+        three = path_of_cell[cell + path_shape[0]]
+        four = path_of_cell[cell + path_shape[0] + 1]
+        if min(one, two, three, four) >= 0:
+            at_u -= column
+            at_v -= line
+            before = (1.0 - at_v) * ((1.0 - at_u) * depths[one, node] + at_u * depths[two, node])
+            before += at_v * ((1.0 - at_u) * depths[three, node] + at_u * depths[four, node])
+            behind = (1.0 - at_v) * ((1.0 - at_u) * depths[one, node + 1] + at_u * depths[two, node + 1])
+            behind += at_v * ((1.0 - at_u) * depths[three, node + 1] + at_u * depths[four, node + 1])
+            place = (before + part * (behind - before) - first_depth) * per_depth
     if place > deepest:
         return -1.0, 0.0, 0.0
     share = np.float64(nodes[row, node, kind + 1])

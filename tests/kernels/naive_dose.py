@@ -187,18 +187,26 @@ def spot_doses(where, rays, spot_set, beams, cuts=(6.0, 5.0, 4.0)):
 
 
 def path_depth(rays, field, u, v, place, own):
-    """Depth of the nearest traced path at every point, the ray's own where none is."""
+    """Depth between the four traced paths around every point, the ray's own where one is missing."""
     sub = rays.sub_spots
     mine = np.flatnonzero(sub.path_field == field)
     lines = np.rint(sub.path_uv[mine] / sub.path_pitch).astype(int)
     path_of = {tuple(line): row for row, line in zip(mine, lines, strict=True)}
     found = own.copy()
     for point in range(len(u)):
-        line = (math.floor(u[point] / sub.path_pitch + 0.5), math.floor(v[point] / sub.path_pitch + 0.5))
-        if line in path_of:
-            node = int(place[point])
-            near, far = (float(rays.paths[path_of[line], one]) for one in (node, node + 1))
-            found[point] = near + (place[point] - node) * (far - near)
+        at = np.array([u[point], v[point]]) / sub.path_pitch
+        corner = np.floor(at).astype(int)
+        node = int(place[point])
+        depth = 0.0
+        for across, along in ((0, 0), (1, 0), (0, 1), (1, 1)):
+            path = path_of.get((corner[0] + across, corner[1] + along))
+            if path is None:
+                break
+            near, far = (float(rays.paths[path, one]) for one in (node, node + 1))
+            share = np.prod(np.where([across, along], at - corner, 1.0 - (at - corner)))
+            depth += share * (near + (place[point] - node) * (far - near))
+        else:
+            found[point] = depth
     return found
 
 
