@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from doseplan import schema
 from doseplan.dose.curves import effect_table, peak_root
-from doseplan.dose.operator import Curves, checked_points, make_curves, ray_pairs, spots_of_slots
+from doseplan.dose.operator import Curves, checked_points, make_curves, ray_pairs
 from doseplan.dose.rays import Rays
 from doseplan.kernels.composite import spot_rows
 from doseplan.kernels.products import adjoint, forward
@@ -75,11 +75,10 @@ def dose_influence(
     curves = make_curves(rays, library, effect_table(library, scale))
     threshold = relative_cutoff * peak_root(library, scale)[spots["energy_index"].values]
     count, samples = spots.sizes["spot"], points.shape[0]
-    slots = spots_of_slots(rays)
     batch = max(1, BATCH_BYTES // (16 * count))
     parts = []
     for first in range(0, samples, batch):
-        rows = _rows(points[first : first + batch], rays, curves, slots, count)
+        rows = _rows(points[first : first + batch], rays, curves, count)
         parts.append(_kept(rows, threshold))
         done = min(first + batch, samples)
         _check_memory(sum(part[1].size for part in parts), count, done, samples, memory_gib)
@@ -102,12 +101,12 @@ def influence_rows(
     """
     checked_points(points)
     curves = make_curves(rays, library, effect_table(library, scale))
-    count, slots = spots.sizes["spot"], spots_of_slots(rays)
+    count = spots.sizes["spot"]
     linear, root = np.empty((2, points.shape[0], count))
     batch = max(1, BATCH_BYTES // (16 * count))
     for first in range(0, points.shape[0], batch):
         one = slice(first, first + batch)
-        found = _rows(points[one], rays, curves, slots, count)
+        found = _rows(points[one], rays, curves, count)
         linear[one], root[one] = found[..., 1], found[..., 0]
     return linear, root
 
@@ -204,7 +203,6 @@ def _rows(
     points: NDArray[np.floating],
     rays: Rays,
     curves: Curves,
-    slots: tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.float64]],
     spots: int,
 ) -> NDArray[np.float64]:
     """Compute what all spots give to some samples, (sample, spot, 2)."""
@@ -212,7 +210,7 @@ def _rows(
     sub = rays.sub_spots
     out = np.empty((points.shape[0], spots, 2))
     energies = (sub.ray_part, sub.slot_start, sub.energy_start, curves.rows, curves.table, curves.end)
-    spot_rows(*pairs, *energies, *slots, out)
+    spot_rows(*pairs, *energies, sub.slot_spot_start, sub.slot_spot, sub.slot_share, out)
     return out
 
 

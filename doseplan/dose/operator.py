@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from doseplan.dose.curves import VARIANCE, effect_table
 from doseplan.dose.rays import Rays
+from doseplan.dose.sub_spots import SubSpots
 from doseplan.kernels import composite as kernels
 from doseplan.kernels import pairs as pair_kernels
 from doseplan.kernels.sorting import CHUNKS, transpose_entries
@@ -72,8 +73,6 @@ class DoseOperator:
         Pairs of rays and samples, ray after ray.
     first, size
         The part of each ray's curve that samples look at.
-    slot_spot_start, slot_spot, slot_share
-        What spots give to energy slots, slot after slot.
     """
 
     rays: Rays
@@ -87,9 +86,6 @@ class DoseOperator:
     gauss: NDArray[np.float32]
     first: Counts
     size: Counts
-    slot_spot_start: Counts
-    slot_spot: NDArray[np.int32]
-    slot_share: Floats
 
     @property
     def spots(self) -> int:
@@ -104,14 +100,14 @@ class DoseOperator:
     @property
     def nbytes(self) -> int:
         """Memory that products read, without the weights and the samples' channels."""
-        names = ("table", "sample", "position", "gauss", "slot_spot", "slot_share")
+        mine = (self.table, self.sample, self.position, self.gauss)
         sub = self.rays.sub_spots
-        return int(sum(getattr(self, name).nbytes for name in names) + sub.slot.nbytes + sub.share.nbytes)
+        shares = (sub.slot, sub.share, sub.slot_spot, sub.slot_share)
+        return sum(array.nbytes for array in (*mine, *shares))
 
     def forward(self, weight: Floats) -> tuple[Floats, Floats]:
         """Compute the linear and the root channel of all samples, (sample,) each, of weights [1e6 ions]."""
-        ions = np.empty(self.rays.sub_spots.slots)
-        kernels.weighted_sums(self.slot_spot_start, self.slot_spot, self.slot_share, weight, ions)
+        ions = ions_of_slots(self.rays.sub_spots, weight)
         out = np.empty((2, self.samples))
         private = np.empty((self.chunk_ray.size - 1, 2 * self.samples))
         before, behind = self._arguments()
@@ -124,7 +120,7 @@ class DoseOperator:
         gradient = np.stack([by_root, by_linear], axis=1).astype(np.float32).reshape(-1)
         slots, out = np.empty(sub.slots), np.empty(self.spots)
         before, behind = self._arguments()
-        kernels.adjoint(*before, np.diff(self.slot_spot_start) > 0, *behind, gradient, slots)  # type: ignore[call-arg]
+        kernels.adjoint(*before, np.diff(sub.slot_spot_start) > 0, *behind, gradient, slots)  # type: ignore[call-arg]
         kernels.weighted_sums(sub.spot_start, sub.slot, sub.share, slots, out)
         return out
 
@@ -175,7 +171,6 @@ def dose_operator(
         (start, ray, position, gauss), rays.sub_spots.ray_part.size
     )
     first, size = _lines(ray_start, position)
-    slot_spot_start, slot_spot, slot_share = spots_of_slots(rays)
     return DoseOperator(
         rays=rays,
         curves=curves,
@@ -188,9 +183,6 @@ def dose_operator(
         gauss=gauss,
         first=first,
         size=size,
-        slot_spot_start=slot_spot_start,
-        slot_spot=slot_spot,
-        slot_share=slot_share,
     )
 
 
@@ -211,6 +203,13 @@ def ray_pairs(
     there = found[0] >= 0
     start = np.concatenate([[0], np.cumsum(count)])
     return start, found[0][there], found[1][there], found[2][there]
+
+
+def ions_of_slots(sub: SubSpots, weight: Floats) -> Floats:
+    """Share out the ions of spots, (spot,), among energy slots, (slot,) [1e6]."""
+    ions = np.empty(sub.slots)
+    kernels.weighted_sums(sub.slot_spot_start, sub.slot_spot, sub.slot_share, weight, ions)
+    return ions
 
 
 def checked_points(points: NDArray[np.floating]) -> None:
@@ -378,12 +377,3 @@ def _chunks(ray_start: Counts, size: Counts) -> Counts:
     edges = np.searchsorted(cost, cost[-1] * np.arange(kernels.CHUNKS + 1) / kernels.CHUNKS)
     edges[0], edges[-1] = 0, size.size
     return np.asarray(edges, dtype=np.int64)
-
-
-def spots_of_slots(rays: Rays) -> tuple[Counts, NDArray[np.int32], Floats]:
-    """Sort what spots give to energy slots by slot: first entry of each slot, spot, share."""
-    sub = rays.sub_spots
-    order = np.argsort(sub.slot, kind="stable")
-    spot = np.repeat(np.arange(sub.spot_start.size - 1, dtype=np.int32), np.diff(sub.spot_start))
-    start = np.concatenate([[0], np.cumsum(np.bincount(sub.slot, minlength=sub.slots))])
-    return start.astype(np.int64), spot[order], sub.share[order]

@@ -6,10 +6,9 @@ from numpy.typing import NDArray
 
 from doseplan.dose.channels import Channels
 from doseplan.dose.curves import curve_table
-from doseplan.dose.operator import checked_points, make_curves, pair_geometry, spots_of_slots
+from doseplan.dose.operator import checked_points, ions_of_slots, make_curves, pair_geometry
 from doseplan.dose.rays import Rays
 from doseplan.kernels import pairs as kernels
-from doseplan.kernels.composite import weighted_sums
 from doseplan.messages import Progress, silent
 
 Floats = NDArray[np.float64]
@@ -58,8 +57,7 @@ def point_dose(
     sub = rays.sub_spots
     curves = make_curves(rays, library, curve_table(library))
     geometry = pair_geometry(rays, curves)
-    ions = np.empty(sub.slots)
-    weighted_sums(*spots_of_slots(rays), np.array(spots["weight"].values, dtype=np.float64), ions)
+    ions = ions_of_slots(sub, np.array(spots["weight"].values, dtype=np.float64))
     order = _bricks(points)
     out = np.zeros((points.shape[0], len(Channels._fields)))
     edges = np.searchsorted(sub.ray_part, np.arange(sub.part_field.size + 1))

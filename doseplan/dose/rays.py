@@ -257,6 +257,8 @@ def _profiles(met: NDArray[np.float32], reference: Floats, factor: float) -> NDA
     depth, scattering, lever, reactions = (met[..., column].astype(np.float64) for column in range(4))
     depth *= factor
     deep = depth > SHALLOW_MM
+    # behind the range of all primary ions there is nothing to compare
+    ions = deep & (depth < reference[:, np.newaxis])
     safe = np.where(deep, depth, 1.0)
     left = np.maximum(reference[:, np.newaxis] - safe, 1.0)
     in_water = 0.5 * safe**2 - left * safe + left**2 * np.log1p(safe / left)
@@ -264,7 +266,7 @@ def _profiles(met: NDArray[np.float32], reference: Floats, factor: float) -> NDA
     fewer = np.expm1(-mu * reactions) / np.expm1(-mu * safe)
     columns = (
         depth,
-        np.where(deep, scattering / in_water, 1.0),
+        np.where(ions, scattering / in_water, 1.0),
         np.exp(-mu * (reactions - depth)),
         np.where(deep, lever / (safe**2 / 3.0), 1.0),
         np.where(deep, fewer, 1.0),

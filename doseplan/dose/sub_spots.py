@@ -75,6 +75,8 @@ class SubSpots:
         First energy slot of each ray.
     spot_start, slot, share : (spot + 1,) int64, (entry,) int32, (entry,)
         Parts of the ions of each spot that energy slots get; they add up to one in each component.
+    slot_spot_start, slot_spot, slot_share : (slot + 1,) int64, (entry,) int32, (entry,)
+        The same, slot after slot.
     """
 
     part_field: Counts
@@ -102,6 +104,9 @@ class SubSpots:
     spot_start: Counts
     slot: NDArray[np.int32]
     share: Floats
+    slot_spot_start: Counts
+    slot_spot: NDArray[np.int32]
+    slot_share: Floats
 
     @property
     def slots(self) -> int:
@@ -227,7 +232,8 @@ class _Layout:
             [part.slot + slot_start[first] for part, first in zip(parts, ray_start[:-1], strict=True)]
         )
         share = np.concatenate([part.share for part in parts])
-        order = np.lexsort((slot, spot))
+        order, back = np.lexsort((slot, spot)), np.lexsort((spot, slot))
+        counts = np.bincount(slot, minlength=int(slot_start[-1]))
         edges = np.searchsorted(spot[order], np.arange(self.field.size + 1))
         return SubSpots(
             part_field=np.array([part.field for part in parts]),
@@ -255,6 +261,9 @@ class _Layout:
             spot_start=edges.astype(np.int64),
             slot=slot[order].astype(np.int32),
             share=share[order],
+            slot_spot_start=np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
+            slot_spot=spot[back].astype(np.int32),
+            slot_share=share[back],
         )
 
     def _rows(self, parts: list[_Part]) -> tuple[Counts, Floats, Counts]:

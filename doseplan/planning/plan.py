@@ -48,7 +48,7 @@ minimum is held."""
 LAST = Stage(steps=4, held=True)
 """Again and again while a sample is above its limit, at most `MOST_LAST` times."""
 
-MOST_LAST = 1
+MOST_LAST = 3
 
 ABOVE_GYE = 0.15
 """[Gy(RBE)] what is left above a limit is removed by scaling the whole plan down."""
