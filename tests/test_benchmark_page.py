@@ -60,10 +60,11 @@ def test_our_gradient_is_that_of_our_objective(table: dict[str, Any], biology: b
     case = peer.make_case(table, biology=biology)
     found = peer.ours(case)
     assert found["gradient"].shape == (27,)
-    # all weights move together: central differences, error of second order in 1e-4
-    step = 1e-4
+    # all weights move together: central differences, error of second order in 1e-3, and float32 curves whose
+    # 6e-8 of the objective are divided by it
+    step = 1e-3
     ends = [peer.ours({**case, "weight": 1.0 + move})["objective"] for move in (-step, step)]
-    assert (ends[1] - ends[0]) / (2.0 * step) == pytest.approx(found["gradient"].sum(), rel=1e-5)
+    assert (ends[1] - ends[0]) / (2.0 * step) == pytest.approx(found["gradient"].sum(), rel=2e-4)
 
 
 def test_the_case_ends_spots_where_the_engine_does(table: dict[str, Any]) -> None:

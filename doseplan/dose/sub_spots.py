@@ -11,6 +11,8 @@ import xarray as xr
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
+from doseplan.messages import InputError
+
 Floats = NDArray[np.float64]
 Counts = NDArray[np.int64]
 
@@ -24,6 +26,9 @@ exp(-2 pi2 0.8^2)), and no wider than it need be."""
 SPLIT = 0.3
 """[1] least variance, in parts of the squared pitch, of the weights that make a spot of sub-spots: their sum
 is even to 0.5 % before they are made to add up to one."""
+
+NARROWEST = 0.05
+"""[1] least variance of a sub-spot, in parts of that of the narrowest spot."""
 
 WIDEST = 3
 """Lattices of fragments are at most so many times as coarse as that of the primaries."""
@@ -127,6 +132,11 @@ def split_spots(spots: xr.Dataset, library: xr.Dataset, *, pitch_mm: float | Non
         Of the primaries' lattice; None takes the largest whole part of the smallest distance between spots
         that is at most `PITCH_MM` and fine enough for the narrowest spot.
 
+    Raises
+    ------
+    InputError
+        A pitch too coarse for the narrowest spot.
+
     Notes
     -----
     A Gaussian of variance s2 is the sum of Gaussians of variance v on a lattice, weighted by a Gaussian of
@@ -184,6 +194,12 @@ class _Layout:
             multiple -= 1
         pitch = multiple * self.fine
         variance = min((NARROW * pitch) ** 2, narrowest - SPLIT * pitch**2)
+        if variance < NARROWEST * narrowest:
+            most = np.sqrt((1.0 - NARROWEST) * narrowest / SPLIT)
+            raise InputError(
+                f"pitch_mm: expected at most {most:.2f} mm for spots of {np.sqrt(narrowest):.2f} mm, "
+                f"got {pitch:g}"
+            )
         if spots.size == 0:
             none = np.empty(0, np.int64)
             corner, shape = np.zeros(2, np.int64), np.zeros(2, np.int64)

@@ -9,9 +9,9 @@ ROWS = benchmark_module("comparisons").COMPARISONS
 COMPARED = {name: row for name, row in ROWS.items() if row.small}
 
 
-def test_only_whole_histories_have_no_slow_twin() -> None:
-    """Their pieces have: flights here, chance and reactions in tests/kernels/test_montecarlo.py."""
-    assert set(ROWS) - set(COMPARED) == {"histories"}
+def test_only_histories_and_rays_have_no_slow_twin_here() -> None:
+    """Their pieces have: here, in tests/kernels/test_montecarlo.py and in tests/kernels/test_rays.py."""
+    assert set(ROWS) - set(COMPARED) == {"histories", "rays"}
 
 
 @pytest.mark.parametrize("name", COMPARED)

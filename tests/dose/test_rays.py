@@ -13,6 +13,7 @@ from doseplan.beam.stopping import energy_at_range
 from doseplan.case.tissues import TISSUES
 from doseplan.dose import Scenario, point_dose, trace_spots, with_range_error
 from doseplan.dose.rays import BEYOND_MM
+from doseplan.messages import InputError
 
 LENGTH = 90
 
@@ -191,3 +192,8 @@ def test_a_range_error_scales_depths_and_traces_nothing(rough, spots, beams):
     assert wrong.met is nominal.met
     traced = trace_spots(rough, spots, beams, scenario=Scenario(range_percent=3.5))
     np.testing.assert_array_equal(traced.nodes, wrong.nodes)
+
+
+def test_a_pitch_that_is_too_coarse_is_an_error(rough, spots, beams):
+    with pytest.raises(InputError, match=r"pitch_mm: expected at most .* mm for spots of .* mm, got 9"):
+        trace_spots(rough, spots, beams, pitch_mm=9.0)
