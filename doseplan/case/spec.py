@@ -56,7 +56,11 @@ class Course:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delivery:
-    """How spots are laid out; `patch_overlap_mm` is how far neighbouring parts of the target overlap."""
+    """How spots are laid out; `patch_overlap_mm` is how far neighbouring parts of the target overlap.
+
+    `nozzle_mm` is the way in air from the end of the nozzle, where the ripple filter is, to the isocentre; the
+    default is of the order of those of carbon centres [from memory].
+    """
 
     __pydantic_config__ = STRICT
 
@@ -64,6 +68,7 @@ class Delivery:
     layer_spacing_mm: Annotated[float, Field(ge=1.0, le=10.0)] = 3.0
     spot_margin_mm: Annotated[float, Field(ge=0.0, le=20.0)] = 5.0
     patch_overlap_mm: Annotated[float, Field(ge=0.0, le=20.0)] = 0.0
+    nozzle_mm: Annotated[float, Field(ge=0.0, le=3000.0)] = 650.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

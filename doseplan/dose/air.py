@@ -7,19 +7,23 @@ from numpy.typing import NDArray
 from doseplan.beam.medium import WATER, media
 from doseplan.beam.scattering import scattering_power
 from doseplan.beam.species import species_of
+from doseplan.case.spec import Delivery
 from doseplan.constants import WATER_DENSITY
 
-NOZZLE_MM = 650.0
-"""[mm] from the end of the nozzle, where the ripple filter is, to the isocentre: of the order of those of
-carbon centres [from memory]."""
+NOZZLE_MM = Delivery().nozzle_mm
+"""[mm] of a case that states nothing."""
 
 RIPPLE_FILTER_MM = 3.0
 """[mm] every thickness from 0 to this is equally likely: half of it scatters, on average."""
 
-ASSUMPTION = (
-    f"spot sizes are those at the isocentre in air; towards the nozzle, {NOZZLE_MM:g} mm away (from memory), "
-    "spots are smaller by what filter and air scatter"
-)
+
+def air_assumption(nozzle_mm: float) -> str:
+    """Say where the beams' sizes hold, and how far away the nozzle is."""
+    known = " (from memory)" if nozzle_mm == NOZZLE_MM else ""
+    return (
+        f"spot sizes are those at the isocentre in air; towards the nozzle, {nozzle_mm:g} mm away{known}, "
+        "spots are smaller by what filter and air scatter"
+    )
 
 
 def drift_in_air(

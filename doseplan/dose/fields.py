@@ -7,6 +7,7 @@ from numpy.typing import ArrayLike, NDArray
 from doseplan import schema
 from doseplan.case.courses import field_courses, field_names
 from doseplan.case.spec import Case
+from doseplan.dose.air import air_assumption
 from doseplan.messages import InputError
 
 ASSUMPTIONS = (
@@ -33,7 +34,8 @@ def place_fields(case: Case, phantom: xr.Dataset) -> xr.Dataset:
     -------
     Dataset
         `gantry`, `couch`, `roll`, `part`, `course_index`, `course_fractions`, `direction`, `u_axis`,
-        `v_axis`, `isocentre`; attrs tell the fields' names and the assumptions.
+        `v_axis`, `isocentre`; attrs tell the fields' names, the way
+        from the nozzle and the assumptions.
     """
     gantry = np.array([field.gantry_deg for field in case.fields])
     couch = np.array([field.couch_deg for field in case.fields])
@@ -53,7 +55,11 @@ def place_fields(case: Case, phantom: xr.Dataset) -> xr.Dataset:
         "isocentre": _centroid(phantom, "spot_target"),
     }
     variables = {name: schema.variable(name, values) for name, values in data.items()}
-    attributes = {"assumptions": list(ASSUMPTIONS), "field_names": list(field_names(case.fields))}
+    attributes = {
+        "assumptions": [*ASSUMPTIONS, air_assumption(case.delivery.nozzle_mm)],
+        "field_names": list(field_names(case.fields)),
+        "nozzle_mm": case.delivery.nozzle_mm,
+    }
     return schema.check(xr.Dataset(variables, attrs=attributes), *data)
 
 

@@ -7,7 +7,7 @@ import xarray as xr
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
-from doseplan.dose.air import ASSUMPTION, NOZZLE_MM, drift_in_air
+from doseplan.dose.air import NOZZLE_MM, drift_in_air
 from doseplan.dose.depth import grid_frame
 from doseplan.dose.matter import matter, water_attenuation
 from doseplan.dose.scenario import NOMINAL, Scenario
@@ -32,7 +32,6 @@ SHALLOW_MM = 0.5
 MODEL = (
     "each spot is split into sub-spots at most 2 mm apart, each with its own ray's water-equivalent depth",
     "scattering and reactions along a ray go by the materials that it crosses, spectra by its depth in water",
-    ASSUMPTION,
 )
 """Assumptions that every dose states."""
 

@@ -57,7 +57,7 @@ def test_a_worse_ratio_is_exit_4(capsys, monkeypatch, tmp_path: Path) -> None:
 def test_unknown_work_is_refused(capsys, monkeypatch) -> None:
     code, _, said = run(capsys, monkeypatch, "bench", "nothing")
     assert code == 2
-    assert "WORK: expected names among tracing, influence" in said
+    assert "WORK: expected names among tracing, rays" in said
     assert "got nothing" in said
 
 

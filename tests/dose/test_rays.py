@@ -11,7 +11,8 @@ from doseplan.beam.scattering import scattering_power
 from doseplan.beam.species import species_of
 from doseplan.beam.stopping import energy_at_range
 from doseplan.case.tissues import TISSUES
-from doseplan.dose import Scenario, point_dose, trace_spots, with_range_error
+from doseplan.dose import Scenario, place_fields, place_spots, point_dose, trace_spots, with_range_error
+from doseplan.dose.air import drift_in_air
 from doseplan.dose.rays import BEYOND_MM
 from doseplan.messages import InputError
 
@@ -197,3 +198,31 @@ def test_a_range_error_scales_depths_and_traces_nothing(rough, spots, beams):
 def test_a_pitch_that_is_too_coarse_is_an_error(rough, spots, beams):
     with pytest.raises(InputError, match=r"pitch_mm: expected at most .* mm for spots of .* mm, got 9"):
         trace_spots(rough, spots, beams, pitch_mm=9.0)
+
+
+def test_a_beam_in_air_is_smaller_towards_the_nozzle(phantom_of, case_of, beams):
+    """The width in front of the patient and behind the isocentre, from the points of a spot in thin air."""
+    phantom = phantom_of(np.full((40, 46, 50), 1e-4))
+    found = {}
+    for nozzle_mm in (0.0, 650.0):
+        case = case_of(0.0, nozzle_mm=nozzle_mm)
+        spots = place_spots(case, phantom, place_fields(case, phantom), beams)
+        one = spots.isel(spot=[0]).assign(weight=spots["weight"].isel(spot=[0]).copy(data=[1.0]))
+        rays = trace_spots(phantom, one, beams)
+        line = np.arange(-20.0, 20.5, 0.5)
+        u, v = (side.ravel() for side in np.meshgrid(line, line))
+        iso, field_u = one["isocentre"].values, one["spot_u"].values[0]
+        found[nozzle_mm] = []
+        for along in (-40.0, 0.0, 30.0):
+            plane = np.column_stack([u + field_u, np.full(u.size, along), v + one["spot_v"].values[0]])
+            dose = point_dose(plane + iso, rays, one, beams).dose
+            found[nozzle_mm].append(np.average(u**2, weights=dose))
+    still, wide = found[0.0], found[650.0]
+    covariance, angle = drift_in_air(one, beams)[0]
+    assert wide[0] < wide[1] < wide[2]
+    assert wide[1] == pytest.approx(still[1], rel=1e-3)
+    for along, width in zip((-40.0, 30.0), (wide[0], wide[2]), strict=True):
+        # Gaussians that end at e^-6 lose 1.5 % of what is added
+        assert width - wide[1] == pytest.approx(2.0 * along * covariance + along**2 * angle, rel=0.1)
+    # 0.7 mrad behind half of 3 mm of water at 290 MeV/u by Highland's formula; Moliere's at 100 to 200 MeV/u
+    assert 0.5e-3 < np.sqrt(angle) < 3e-3
