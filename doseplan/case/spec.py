@@ -58,8 +58,8 @@ class Course:
 class Delivery:
     """How spots are laid out; `patch_overlap_mm` is how far neighbouring parts of the target overlap.
 
-    `nozzle_mm` is the way in air from the end of the nozzle, where the ripple filter is, to the isocentre; the
-    default is of the order of those of carbon centres [from memory].
+    `nozzle_mm` is the way in air from the end of the nozzle, where the ripple filter is, to the isocentre;
+    the default is of the order of those of carbon centres [from memory].
     """
 
     __pydantic_config__ = STRICT
