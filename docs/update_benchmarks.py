@@ -156,8 +156,11 @@ def peer_lines(peer: Record) -> list[str]:
         f"One box of water: {case['voxels']} voxels of {case['voxel_mm']:g} mm, {case['spots']} spots,",
         "the depth doses of its generic carbon machine in both, air offset off, the same cut-off",
         f"({case['relative_cutoff']:g} of a spot's largest dose); one thread, processor time.",
-        "RBE-weighted dose is its default for carbon ions. doseplan always carries two channels; its dose",
-        f"influence is timed with tracing. {circumstances(peer)}.",
+        "RBE-weighted dose is its default for carbon ions. doseplan always carries two channels. It builds composite",
+        "curves, with sub-spots and tracing, instead of entries; times are per entry that they stand for: pairs of spot",
+        "and voxel above the cut-off, as counted in both. The coarse lattice has about one ray for each spot.",
+        f"Per pair of ray and voxel, of which there are {absorbed['pairs_of_rays_and_voxels']}, and for entries that",
+        f"are written out ({absorbed['entries_ns_per_pair']:.3g} ns each) times differ. {circumstances(peer)}.",
         "",
         "| ns per pair of spot and voxel | pairs here | pairs there | doseplan | pyRadPlan | times as fast |",
         "|---|---|---|---|---|---|",
@@ -171,7 +174,12 @@ def peer_lines(peer: Record) -> list[str]:
 
 
 def _peer_rows(quantity: str, found: Record) -> list[str]:
-    pairs, works = found["pairs"], {"build": "dose influence", "loop": "objective and gradient"}
+    pairs = found["pairs"]
+    works = {
+        "build": "built with sub-spots",
+        "coarse_build": "built on the coarse lattice",
+        "loop": "objective and gradient",
+    }
     times = [(name, found[f"{key}_ns_per_pair"]) for key, name in works.items()]
     return [
         f"| {quantity}: {name} | {pairs['ours']} | {pairs['peer']} | {each['ours']:.3g} | {each['peer']:.3g} "
