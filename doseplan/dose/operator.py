@@ -32,6 +32,10 @@ CURVE_COST = 0.5
 """[1] a value of a ray's composite curve costs so many pairs; only the balance of chunks depends on it."""
 
 
+PAIRS_PER_SUM = 8
+"""A chunk of rays has at least so many pairs for each sample, whose sums it has to clear and to give back."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Curves:
     """Depth curves of all parts, as the kernels read them.
@@ -176,7 +180,7 @@ def dose_operator(
         curves=curves,
         samples=points.shape[0],
         table=curves.table.astype(np.float32),
-        chunk_ray=_chunks(ray_start, size),
+        chunk_ray=_chunks(ray_start, size, points.shape[0]),
         ray_start=ray_start,
         sample=sample,
         position=position,
@@ -371,9 +375,10 @@ def _lines(ray_start: Counts, position: NDArray[np.float32]) -> tuple[Counts, Co
     return 2 * low, 2 * (high - low)
 
 
-def _chunks(ray_start: Counts, size: Counts) -> Counts:
-    """Deal rays out to chunks of about the same cost."""
+def _chunks(ray_start: Counts, size: Counts, samples: int) -> Counts:
+    """Deal rays out to chunks of about the same cost, few where clearing their sums would cost more."""
+    count = int(np.clip(ray_start[-1] // (PAIRS_PER_SUM * samples), 2, kernels.CHUNKS))
     cost = np.concatenate([[0.0], np.cumsum(np.diff(ray_start) + CURVE_COST * size)])
-    edges = np.searchsorted(cost, cost[-1] * np.arange(kernels.CHUNKS + 1) / kernels.CHUNKS)
+    edges = np.searchsorted(cost, cost[-1] * np.arange(count + 1) / count)
     edges[0], edges[-1] = 0, size.size
     return np.asarray(edges, dtype=np.int64)

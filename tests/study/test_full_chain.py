@@ -141,7 +141,7 @@ def test_a_run_goes_on_and_one_thread_gives_the_same_bits(summary: dict, folder:
 def test_a_proof_is_stored_and_holds_until_it_is_touched(summary: dict, folder: Path) -> None:
     run = folder / "proven"
     shutil.copytree(folder / "run", run)
-    done = command(folder, "prove", "proven", "--arm", "none", "--seconds", "1", "--json")
+    done = command(folder, "prove", "proven", "--arm", "none", "--programs", "1", "--json")
     assert done.returncode == 0, done.stderr
     bound = json.loads(done.stdout)["arms"]["none"]
     achieved = summary["arms"]["none"]["tumour"]["dmin_gye"]
