@@ -71,7 +71,7 @@ def rays(*, layers: int = 26, half: int = 5, samples: int = 8_000) -> Work:
     return Work(ways={"kernel": build}, pieces=one.nodes.shape[0] * one.nodes.shape[1])
 
 
-def influence(*, layers: int = 26, half: int = 5, samples: int = 8_000) -> Work:
+def influence(*, layers: int = 26, half: int = 8, samples: int = 12_000) -> Work:
     """Build the operator (kernel) and the entries; the ways give (channel, spot, point) at the small size."""
     library, spots, points, _ = setting(layers, half, samples)
     lines = traced(layers, half, samples)
@@ -99,8 +99,11 @@ def influence(*, layers: int = 26, half: int = 5, samples: int = 8_000) -> Work:
     return Work(ways=ways, pieces=entries.spot_major[1].size)
 
 
-def forward_product(*, layers: int = 26, half: int = 5, samples: int = 8_000) -> Work:
-    """Multiply by weights: composite curves (kernel) and entries; the ways give (channel, point)."""
+def forward_product(*, layers: int = 26, half: int = 8, samples: int = 12_000) -> Work:
+    """Multiply by weights: composite curves (kernel) and entries; the ways give (channel, point).
+
+    As many samples, rays and layers of a field as the optimiser has on the bundled case.
+    """
     small = samples <= SMALL["samples"]
     entries, operator = stored(layers, half, samples, small)
     start, index, *channels = entries.sample_major
@@ -116,7 +119,7 @@ def forward_product(*, layers: int = 26, half: int = 5, samples: int = 8_000) ->
     return Work(ways=ways, pieces=index.size, moved_bytes=BYTES_PER_PAIR * operator.pairs)
 
 
-def adjoint_product(*, layers: int = 26, half: int = 5, samples: int = 8_000) -> Work:
+def adjoint_product(*, layers: int = 26, half: int = 8, samples: int = 12_000) -> Work:
     """Multiply the transpose by gradients of both channels: the same ways; they give (spot,)."""
     small = samples <= SMALL["samples"]
     entries, operator = stored(layers, half, samples, small)
