@@ -241,7 +241,11 @@ def spot_peak(beams, energy):
 
 def dense_influence(where, rays, spot_set, beams, relative_cutoff):
     """Root and linear channel of every spot in every sample, (spot, sample), zero below the cut-off."""
-    dose = spot_doses(where, rays, spot_set, beams)
+    return cut_influence(spot_doses(where, rays, spot_set, beams), spot_set, beams, relative_cutoff)
+
+
+def cut_influence(dose, spot_set, beams, relative_cutoff):
+    """Root and linear channel from those of `spot_doses`, zero below the cut-off."""
     peaks = np.array([spot_peak(beams, energy) for energy in spot_set["energy_index"].values])
     kept = dose[:, 0] >= relative_cutoff * peaks[:, None]
     # the modified MKM of the NIRS scale: alpha0 0.172, beta 0.0615
