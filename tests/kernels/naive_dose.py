@@ -186,12 +186,24 @@ def spot_doses(where, rays, spot_set, beams, cuts=(6.0, 5.0, 4.0)):
     return out
 
 
+PATHS = {}
+
+
+def paths_of(rays, field):
+    """Traced paths of a field by the numbers of their lattice lines."""
+    key = (id(rays), field)
+    if key not in PATHS:
+        sub = rays.sub_spots
+        mine = np.flatnonzero(sub.path_field == field)
+        lines = np.rint(sub.path_uv[mine] / sub.path_pitch).astype(int)
+        # the rays are kept too, so that no other ones get their number
+        PATHS[key] = rays, {tuple(line): row for row, line in zip(mine, lines, strict=True)}
+    return PATHS[key][1]
+
+
 def path_depth(rays, field, u, v, place, own):
     """Depth between the four traced paths around every point, the ray's own where one is missing."""
-    sub = rays.sub_spots
-    mine = np.flatnonzero(sub.path_field == field)
-    lines = np.rint(sub.path_uv[mine] / sub.path_pitch).astype(int)
-    path_of = {tuple(line): row for row, line in zip(mine, lines, strict=True)}
+    sub, path_of = rays.sub_spots, paths_of(rays, field)
     found = own.copy()
     for point in range(len(u)):
         at = np.array([u[point], v[point]]) / sub.path_pitch
