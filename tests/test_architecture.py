@@ -10,7 +10,8 @@ _spec = importlib.util.find_spec("doseplan")
 assert _spec is not None
 assert _spec.origin is not None
 PACKAGE = Path(_spec.origin).parent
-SOURCES = sorted(PACKAGE.rglob("*.py"))
+# benchmarks travel with an installed package, but are no room of it
+SOURCES = sorted(path for path in PACKAGE.rglob("*.py") if path.relative_to(PACKAGE).parts[0] != "benchmarks")
 KERNELS = sorted((PACKAGE / "kernels").glob("*.py"))
 
 

@@ -42,7 +42,8 @@ def test_every_room_is_imported_without_a_network(tmp_path: Path) -> None:
 import importlib, pkgutil
 import doseplan
 for module in pkgutil.walk_packages(doseplan.__path__, "doseplan."):
-    if not module.name.endswith("__main__"):
+    # benchmarks travel with an installed package, but are no room of it
+    if not module.name.endswith("__main__") and ".benchmarks" not in module.name:
         importlib.import_module(module.name)
 """
     done = blocked(program, tmp_path)
