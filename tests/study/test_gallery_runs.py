@@ -17,7 +17,6 @@ SHOWN = (
     "l3_cauda_equina",
     "t12_vertebrectomy_4_8",
     "t11_implants",
-    "t10_rolled",
 )
 
 
