@@ -122,7 +122,8 @@ def draw(rows: Record) -> Figure:
     low, high = 1e99, 0.0
     for number, (name, row) in enumerate(rows.items()):
         for mark, (axis, growth) in zip("os^", row["growth"].items(), strict=False):
-            series, style = f"{name.replace('_', ' ')}, {axis}", f"C{number}{mark}-"
+            series = f"{name.replace('_', ' ')}, {axis}"
+            style = f"C{number}{mark}{'-' if number < 10 else '--'}"  # colours repeat after ten
             axes.loglog(growth["pieces"], growth["seconds"], style, ms=4, label=series)
             low, high = min(low, growth["pieces"][0]), max(high, growth["pieces"][-1])
     span = np.array([low, high])
