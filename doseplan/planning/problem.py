@@ -1,6 +1,6 @@
 """The planning problem on arrays: which samples it sees, what a plan does to them, and the hard limits."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import xarray as xr
@@ -101,14 +101,6 @@ def build_problem(
         fractions=fractions,
         scale=scale,
     )
-
-
-def with_exact_dose(problem: Problem, weight: Array, exact: Channels) -> Problem:
-    """Make the problem's dose equal to the exact one at these weights: the difference becomes the offset."""
-    stored = influence_channels(problem, weight)
-    offset = (exact[0] - stored[0], exact[1] - stored[1])
-    # float32 values may add up to a little more; a negative offset could make a dose negative
-    return replace(problem, offset=(np.maximum(offset[0], 0.0), np.maximum(offset[1], 0.0)))
 
 
 def influence_channels(problem: Problem, weight: Array) -> Channels:

@@ -9,7 +9,6 @@ from doseplan.planning.problem import (
     column_scale,
     gather,
     influence_channels,
-    with_exact_dose,
 )
 from doseplan.planning.solver import least_squares_start
 
@@ -42,12 +41,3 @@ def test_a_spot_that_reaches_nothing_gets_no_scale_and_no_weight(problem_of):
     lonely = replace(problem, operator=operator, peak=np.append(problem.peak, 0.1))
     assert column_scale(lonely)[-1] == 0.0
     assert least_squares_start(lonely)[-1] == 0.0
-
-
-def test_exact_dose_is_met_by_an_offset(problem_of):
-    problem, weight = problem_of(3), np.full(40, 2.0)
-    exact = tuple(1.01 * channel for channel in influence_channels(problem, weight))
-    shifted = with_exact_dose(problem, weight, exact)
-    stored = influence_channels(problem, weight)
-    found = [channel + added for channel, added in zip(stored, shifted.offset, strict=True)]
-    np.testing.assert_allclose(found, exact, rtol=1e-14)
