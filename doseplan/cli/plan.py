@@ -46,8 +46,10 @@ def run(
     from doseplan.evaluation import evaluate
     from doseplan.exchange import write_text
     from doseplan.present import report_markdown, save_figures, summary_table
-    from doseplan.study import add_bounds, plan_case, prove_arms, run_attributes
+    from doseplan.study import add_bounds, plan_case, prove_arms, require_provable, run_attributes
 
+    if prove:
+        require_provable(case)
     digest = str(run_attributes(case)["digest"])
     plain_name = re.sub(r"[^\w.-]+", "_", case.name).strip(".")
     folder = out or Path("runs") / f"{plain_name}-{digest[:8]}"

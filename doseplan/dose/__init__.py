@@ -2,6 +2,7 @@
 
 from doseplan.dose.beam_data import beam_library
 from doseplan.dose.bragg import depth_dose, energy_spectra, sensitivities
+from doseplan.dose.days import course_channels, spot_courses
 from doseplan.dose.depth import water_equivalent_depth
 from doseplan.dose.fields import place_fields
 from doseplan.dose.implants import implant_crossings
@@ -27,6 +28,7 @@ __all__ = [
     "Rays",
     "Scenario",
     "beam_library",
+    "course_channels",
     "depth_dose",
     "dose_influence",
     "dose_operator",
@@ -40,6 +42,7 @@ __all__ = [
     "point_dose",
     "sample_dose",
     "sensitivities",
+    "spot_courses",
     "spread_out_peak",
     "trace_spots",
     "transpose",

@@ -160,8 +160,17 @@ class EntryOperator:
         forward(*self.sample_major, weight, root, linear)  # type: ignore[call-arg]
         return linear, root
 
-    def adjoint(self, by_linear: NDArray[np.float64], by_root: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Carry derivatives by the samples' channels, (sample,) each, over to the spot weights, (spot,)."""
+    def adjoint(
+        self,
+        by_linear: NDArray[np.float64],
+        by_root: NDArray[np.float64],
+        *,
+        of: NDArray[np.bool_] | None = None,
+    ) -> NDArray[np.float64]:
+        """Carry derivatives by the samples' channels, (sample,) each, over to the spot weights, (spot,).
+
+        All spots are computed, whichever are wanted.
+        """
         out = np.empty(self.spots)
         adjoint(*self.spot_major, by_root, by_linear, out)  # type: ignore[call-arg]
         return out

@@ -118,13 +118,19 @@ class DoseOperator:
         kernels.forward(*before, ions, *behind, private, out)  # type: ignore[call-arg]
         return out[1], out[0]
 
-    def adjoint(self, by_linear: Floats, by_root: Floats) -> Floats:
-        """Carry derivatives by the samples' channels, (sample,) each, over to the spot weights, (spot,)."""
+    def adjoint(self, by_linear: Floats, by_root: Floats, *, of: NDArray[np.bool_] | None = None) -> Floats:
+        """Carry derivatives by the samples' channels, (sample,) each, over to the spot weights, (spot,).
+
+        Rays that no spot `of` (spot,) uses are passed over: what other spots get has no meaning then.
+        """
         sub = self.rays.sub_spots
+        used = np.diff(sub.slot_spot_start) > 0
+        if of is not None:
+            used = ions_of_slots(sub, of.astype(np.float64)) > 0.0
         gradient = np.stack([by_root, by_linear], axis=1).astype(np.float32).reshape(-1)
         slots, out = np.empty(sub.slots), np.empty(self.spots)
         before, behind = self._arguments()
-        kernels.adjoint(*before, np.diff(sub.slot_spot_start) > 0, *behind, gradient, slots)  # type: ignore[call-arg]
+        kernels.adjoint(*before, used, *behind, gradient, slots)  # type: ignore[call-arg]
         kernels.weighted_sums(sub.spot_start, sub.slot, sub.share, slots, out)
         return out
 

@@ -53,7 +53,6 @@ def place_spots(
         A field has no ray that hits the target, or no part of the target to cover, or the target reaches
         deeper than the highest energy.
     """
-    _require_one_course(fields)
     target = _target_points(phantom)
     depths = np.stack([water_equivalent_depth(arm, fields, target) for arm in (phantom, *others)])
     nearest, deepest = depths.min(axis=0), depths.max(axis=0)
@@ -85,16 +84,6 @@ def place_spots(
             notes += behind_cord_note(phantom, fields, field, target[own])
         found.append((np.full(ray.size, field), layers[layer], rays[ray, 0], rays[ray, 1]))
     return _with_spots(fields, library, found, notes)
-
-
-def _require_one_course(fields: xr.Dataset) -> None:
-    """Refuse fields of alternate days as long as weights and doses mix all fields in every fraction."""
-    courses = fields.sizes["course"]
-    if courses > 1:
-        raise InputError(
-            f"course: expected one course with all fields, as fields on different days are not planned yet, "
-            f"got {courses} courses"
-        )
 
 
 def _with_spots(

@@ -11,6 +11,7 @@ from doseplan.biology.courses import course_dose
 from doseplan.biology.models import rbe_model
 from doseplan.case.spec import Case
 from doseplan.dose.channels import Channels, linear_and_root
+from doseplan.dose.days import by_course
 from doseplan.dose.point import point_dose
 from doseplan.dose.rays import MODEL, Rays, trace_spots
 from doseplan.dose.voxel_sums import ASSUMPTIONS, body_voxels, voxel_sums
@@ -122,27 +123,6 @@ def _check_weights(spots: xr.Dataset) -> None:
 
 Days = Sequence[tuple[int, Channels]]
 """Fractions of each course, and the channels of its fields, totals over its days."""
-
-
-def by_course(case: Case, spots: xr.Dataset) -> list[tuple[int, xr.Dataset]]:
-    """Take weighted spots apart by the days on which their fields are given.
-
-    Returns
-    -------
-    list of (fractions, spots)
-        All spots, those of other courses with weight 0.
-    """
-    if spots.sizes.get("course", 1) == 1:
-        return [(case.prescription.fractions, spots)]
-    course = spots["course_index"].values[spots["field_index"].values]
-    weight = spots["weight"].values
-    return [
-        (
-            int(fractions),
-            spots.assign(weight=schema.variable("weight", np.where(course == index, weight, 0.0))),
-        )
-        for index, fractions in enumerate(spots["course_fractions"].values)
-    ]
 
 
 def _together(days: Days) -> Channels:

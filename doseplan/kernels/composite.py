@@ -93,6 +93,14 @@ def _scatter(sample, root, linear, out):
         out[place + np.uint32(1)] += linear[pair]
 
 
+@njit(cache=True, error_model="numpy")
+def _any(values):
+    for value in values:  # noqa: SIM110
+        if value != 0:
+            return True
+    return False
+
+
 @njit(parallel=True, cache=True, error_model="numpy")
 def forward(
     chunk_ray,
@@ -160,7 +168,7 @@ def forward(
         for ray in range(chunk_ray[chunk], chunk_ray[chunk + 1]):
             low = ray_start[ray]
             high = ray_start[ray + 1]
-            if low == high:
+            if low == high or not _any(ions[slot_start[ray] : slot_start[ray + 1]]):
                 continue
             curve = line[: size[ray]]
             behind = energy_start[ray_part[ray]] - slot_start[ray]
@@ -230,7 +238,7 @@ def adjoint(
     chunk_ray, ray_start, sample, position, gauss, ray_part, slot_start, energy_start, energies, table, end
         As in `forward`.
     used : (slot,) bool
-        Whether any spot gives ions to the slot.
+        Whether any spot of interest gives ions to the slot; the others are left at 0.
     first, size
         As in `forward`.
     gradient : (sample * 2,) float32
@@ -245,13 +253,15 @@ def adjoint(
             low = ray_start[ray]
             high = ray_start[ray + 1]
             begin = first[ray]
+            out[slot_start[ray] : slot_start[ray + 1]] = 0.0
+            if not _any(used[slot_start[ray] : slot_start[ray + 1]]):
+                continue
             curve = line[: size[ray]]
             _collect(sample[low:high], position[low:high], gauss[low:high], gradient, np.int32(begin), curve)
             behind = energy_start[ray_part[ray]] - slot_start[ray]
             for slot in range(slot_start[ray], slot_start[ray + 1]):
                 row = energies[behind + slot]
                 stop = min(end[row] - begin, curve.size)
-                out[slot] = 0.0
                 if used[slot] and stop > 0:
                     out[slot] = _dot(curve[:stop], table[row, begin : begin + stop])
 

@@ -18,8 +18,15 @@ from numpy.typing import NDArray
 from scipy.linalg import cho_factor, cho_solve
 from threadpoolctl import threadpool_limits
 
-from doseplan.biology.models import rbe_model
-from doseplan.planning.problem import Channels, Problem, column_scale, gather, influence_channels
+from doseplan.planning.problem import (
+    Channels,
+    Problem,
+    column_scale,
+    gather,
+    influence_channels,
+    rbe_dose,
+    rbe_slopes,
+)
 from doseplan.planning.solver import BURDEN_SHARE, Report, burden_of
 
 Array = NDArray[np.float64]
@@ -132,19 +139,21 @@ class _Setting:
 
     def gye(self, channels: Channels) -> Array:
         """Compute D in parts of the prescription."""
-        model = rbe_model(self.problem.scale)
-        dose = model.dose(*channels, fractions=self.problem.fractions)
-        return np.asarray(dose / self.problem.prescription_gye)
+        return rbe_dose(self.problem, channels) / self.problem.prescription_gye
 
     def slopes(self, channels: Channels) -> Channels:
         """Compute the derivatives of D by both channels."""
-        model = rbe_model(self.problem.scale)
-        by_linear, by_root = model.gradient(*channels, fractions=self.problem.fractions)
+        by_linear, by_root = rbe_slopes(self.problem, channels)
         return by_linear / self.problem.prescription_gye, by_root / self.problem.prescription_gye
 
     def forward(self, amount: Array) -> Channels:
         """Compute both channels of scaled weights."""
         return influence_channels(self.problem, amount * self.scale)
+
+    def change(self, move: Array, slopes: Channels) -> tuple[Channels, Array]:
+        """Compute what a move of scaled weights changes in both channels, and to first order in D."""
+        linear, root = self.forward(move)
+        return (linear, root), np.sum(slopes[0] * linear + slopes[1] * root, axis=0)
 
     def back(self, by_dose: Array, slopes: Channels) -> Array:
         """Carry derivatives by D over to scaled weights."""
@@ -322,8 +331,7 @@ def _newton(setting: _Setting, point: _Point, path: float, known: "_Written") ->
 
     # the level is eliminated: it follows the mean of the samples that hold it
     def apply(scaled: Array) -> Array:
-        linear, other = setting.forward(root * scaled)
-        change = slopes[0] * linear + slopes[1] * other
+        _, change = setting.change(root * scaled, slopes)
         pull = stiff * change - stiff_below * (float(np.sum(stiff_below * change)) / stiff_level)
         return scaled + root * setting.back(pull, slopes)
 
@@ -331,8 +339,7 @@ def _newton(setting: _Setting, point: _Point, path: float, known: "_Written") ->
     precondition = known.preconditioner(setting, gye, slopes, root, stiff, stiff_below, stiff_level)
     scaled, used = _conjugate_gradients(apply, right, precondition)
     move = root * scaled
-    linear, other = setting.forward(move)
-    change = slopes[0] * linear + slopes[1] * other
+    _, change = setting.change(move, slopes)
     level_move = (level_downhill + float(np.sum(stiff_below * change))) / stiff_level
     return move, level_move, used
 
@@ -364,8 +371,7 @@ def _moved(
     target = setting.problem.target
     gye, slopes = setting.gye(point.channels), setting.slopes(point.channels)
     over, room = gye[target] + setting.given - point.level, setting.upper - gye
-    linear, root = setting.forward(move)
-    change = slopes[0] * linear + slopes[1] * root
+    (linear, root), change = setting.change(move, slopes)
     duals = (point.below, point.above, point.spot)
     slacks = (over, room, point.amount)
     changes = (change[target] - level_move - setting.given, -change - setting.excess, move)
@@ -441,7 +447,8 @@ class _Written:
         weighty = np.argsort(-stiff * gye * gye, kind="stable")[:WRITTEN_OUT]
         chosen = np.sort(weighty[stiff[weighty] > 0.0])
         linear, other = self.get(chosen)
-        matrix = linear * slopes[0][chosen, np.newaxis] + other * slopes[1][chosen, np.newaxis]
+        by_linear, by_root = (slope[:, chosen][setting.problem.course].T for slope in slopes)
+        matrix = linear * by_linear + other * by_root
         size = np.sqrt(stiff[chosen])
         matrix *= (setting.scale * root) * size[:, np.newaxis]
         held = stiff_below[chosen] / size

@@ -119,14 +119,31 @@ def prove(
     Raises
     ------
     InputError
-        The case states no limit, so that there is no maximum.
+        See `require_provable`.
     """
     started = time.monotonic()
+    require_provable(case)
     pool = make_pool(case, samples, trace_spots(phantom, planned, library), planned, library)
-    if not np.isfinite(pool.most_gye).any():
-        raise InputError("proof: expected a case with a maximum on cord or target, got none")
     with threadpool_limits(1, user_api="blas"):
         return _prove(pool, planned["weight"].values, started, programs, progress)
+
+
+def require_provable(case: Case) -> None:
+    """Refuse a case for which there is no proof.
+
+    Raises
+    ------
+    InputError
+        The case states no limit, so that there is no maximum, or fields are given on different days: the
+        bound adds up the effects of all fields in every fraction.
+    """
+    if not case.constraint:
+        raise InputError("proof: expected a case with a maximum on cord or target, got none")
+    if len(case.course) > 1:
+        raise InputError(
+            f"proof: expected all fields on the same days, got {len(case.course)} courses: "
+            "there is no proof for this metric"
+        )
 
 
 def _prove(pool: Pool, weight: Array, started: float, most_programs: int, progress: Progress) -> Bound:

@@ -1,10 +1,13 @@
 """Hard limits of a case on its samples, and the exact scaling that makes a plan keep them."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from doseplan.biology.models import largest_factor, rbe_model
+from doseplan.biology.courses import course_factor
+from doseplan.biology.models import rbe_model
 from doseplan.case.spec import Case
 from doseplan.schema import STRUCTURES
 
@@ -42,19 +45,19 @@ def upper_limits(case: Case, samples: xr.Dataset) -> Array:
     return upper
 
 
-def largest_scale(linear: Array, root: Array, upper: Array, *, scale: str, fractions: int) -> float:
+def largest_scale(linear: Array, root: Array, upper: Array, *, scale: str, fractions: Sequence[int]) -> float:
     """Find the largest factor on all weights, at most 1, that keeps every sample at or below its limit.
 
     Parameters
     ----------
-    linear, root : (sample,)
-        Channels of the scale's RBE model, totals over the course.
+    linear, root : (course, sample)
+        Channels of the scale's RBE model, totals over the days of a course.
     upper : (sample,) [Gy(RBE)]
     """
     limited = np.isfinite(upper)
     if not limited.any():
         return 1.0
-    factor = largest_factor(
-        rbe_model(scale), linear[limited], root[limited], np.maximum(upper[limited], 0.0), fractions=fractions
+    factor = course_factor(
+        rbe_model(scale), linear[:, limited], root[:, limited], np.maximum(upper[limited], 0.0), fractions
     )
     return float(min(1.0, factor.min()))

@@ -7,7 +7,15 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 from threadpoolctl import threadpool_limits
 
-from doseplan.planning.problem import Problem, column_scale, gather, rbe_dose_and_slopes
+from doseplan.planning.problem import (
+    Problem,
+    column_scale,
+    gather,
+    influence_channels,
+    rbe_dose,
+    rbe_slopes,
+    root_totals,
+)
 
 Array = NDArray[np.float64]
 
@@ -50,16 +58,17 @@ def least_squares_start(problem: Problem) -> Array:
 
 def _parts(problem: Problem, root: Array, scale: Array) -> tuple[Array, Array, Array]:
     """GyE and its slopes in parts of the prescription, for weights scale * root^2."""
-    gye, by_linear, by_root = rbe_dose_and_slopes(problem, root * root * scale)
+    channels = influence_channels(problem, root * root * scale)
+    by_linear, by_root = rbe_slopes(problem, channels)
     total = problem.prescription_gye
-    return gye / total, by_linear / total, by_root / total
+    return rbe_dose(problem, channels) / total, by_linear / total, by_root / total
 
 
 def burden_of(problem: Problem, scale: Array) -> Array:
     """Find the mean root channel of each spot outside the target, largest spot 1 per number of spots."""
     outside = np.ones(problem.upper.size)
     outside[problem.target] = 0.0
-    burden = scale * gather(problem, np.zeros(outside.size), outside)
+    burden = scale * root_totals(problem, outside)
     return burden / (problem.spots * max(float(burden.max()), 1e-12))
 
 
@@ -68,6 +77,6 @@ def _even_level(problem: Problem, scale: Array) -> float:
     low, high = 0.0, 1e6
     for _ in range(50):
         middle = 0.5 * (low + high)
-        gye = rbe_dose_and_slopes(problem, middle * scale)[0][problem.target]
+        gye = rbe_dose(problem, influence_channels(problem, middle * scale))[problem.target]
         low, high = (low, middle) if gye.mean() > 0.9 * problem.prescription_gye else (middle, high)
     return low

@@ -1,5 +1,6 @@
 """The pipeline of one case, and studies over many."""
 
+from doseplan.planning.bound import require_provable
 from doseplan.study.dicom_verdict import judge_dicom
 from doseplan.study.pipeline import build_phantoms, plan_case, run_attributes
 from doseplan.study.proof import add_bounds, prove_arms
@@ -11,6 +12,7 @@ __all__ = [
     "judge_dicom",
     "plan_case",
     "prove_arms",
+    "require_provable",
     "run_attributes",
     "scan_numbers",
     "starter_case",

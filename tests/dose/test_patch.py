@@ -7,6 +7,7 @@ from scipy.spatial import cKDTree
 
 from doseplan import schema
 from doseplan.case.spec import BeamField, Course, Delivery
+from doseplan.dose import spot_courses
 from doseplan.dose.curves import beams_eye_view
 from doseplan.dose.depth import water_equivalent_depth
 from doseplan.dose.fields import place_fields
@@ -199,11 +200,13 @@ def test_a_field_has_to_reach_its_own_part_only(case_of, beams, phantom_of):
     ]
 
 
-def test_fields_of_different_days_are_refused_until_they_are_planned(ring, case_of, beams):
+def test_spots_carry_the_days_of_their_fields(ring, case_of, beams):
     case = patched(case_of, (90.0, None), (270.0, None))
-    case.course = (Course(fields=("field 1",), fractions=8), Course(fields=("field 2",), fractions=8))
-    with pytest.raises(InputError, match=r"course: expected one course with all fields, .* got 2 courses"):
-        place(case, ring, beams)
+    case.course = (Course(fields=("field 2",), fractions=10), Course(fields=("field 1",), fractions=6))
+    spots = place(case, ring, beams)
+    course, fractions = spot_courses(case, spots)
+    assert fractions == (10, 6)
+    assert np.array_equal(course, 1 - spots["field_index"].values)
 
 
 def test_the_overlap_widens_both_sides(ring, case_of, beams):

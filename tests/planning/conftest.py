@@ -21,8 +21,11 @@ CENTRE = np.array([3.0, -6.0, 2.0])
 BALL_MM, CORD_MM = 10.0, 4.0
 
 
-def make_problem(seed, *, spots=40, samples=120, offset=0.0):
-    """Random spots: half of the samples target, a quarter cord below 50 GyE, the rest without a limit."""
+def make_problem(seed, *, spots=40, samples=120, fractions=(16,)):
+    """Random spots: half of the samples target, a quarter cord below 50 GyE, the rest without a limit.
+
+    Spots are given in turn on the days of each course.
+    """
     rng = np.random.default_rng(seed)
     dense = rng.random((spots, samples)) * (rng.random((spots, samples)) < 0.3)
     dense[np.arange(samples) % spots, np.arange(samples)] += 0.5  # no sample out of reach
@@ -35,16 +38,15 @@ def make_problem(seed, *, spots=40, samples=120, offset=0.0):
     upper = np.full(samples, np.inf)
     upper[:target], upper[cord:] = 70.4, 50.0
     return Problem(
-        operator=EntryOperator(
-            spot_major=_arrays(by_spot, z_star), sample_major=_arrays(by_sample, z_star.T)
-        ),
+        operators=[
+            EntryOperator(spot_major=_arrays(by_spot, z_star), sample_major=_arrays(by_sample, z_star.T))
+        ],
         peak=ROOT * dense.max(axis=1),
         upper=upper,
         target=np.arange(target, dtype=np.int64),
-        # of dose, and ten times as much of dose times z*
-        offset=(np.full(samples, (HSG.alpha0 + 10.0 * HSG.beta) * offset), np.full(samples, ROOT * offset)),
+        course=np.arange(spots) % len(fractions),
+        fractions=fractions,
         prescription_gye=64.0,
-        fractions=16,
     )
 
 
@@ -70,11 +72,11 @@ class Box:
         return self.case, self.phantom, self.samples, self.spots, self.library
 
 
-def make_box(library, *, gap_mm, limits=LIMITS, spacing_mm=5.0):
+def make_box(library, *, gap_mm, limits=LIMITS, spacing_mm=5.0, course=()):
     """A ball of 20 mm in water, with a cord of 8 mm behind it (towards the back) after a gap."""
     case = SimpleNamespace(
         fields=(BeamField(gantry_deg=0.0), BeamField(gantry_deg=90.0)),
-        course=(),
+        course=course,
         delivery=Delivery(spot_spacing_mm=spacing_mm, layer_spacing_mm=4.0),
         prescription=Prescription(total_gy_rbe=64.0),
         constraint=limits,

@@ -10,10 +10,11 @@ import pytest
 from doseplan import schema
 from doseplan.anatomy import build_phantom, place_samples
 from doseplan.case import load_case
-from doseplan.case.spec import Constraint
+from doseplan.case.spec import Constraint, Course
 from doseplan.dose import beam_library, place_fields, place_spots, sample_dose
 from doseplan.messages import InputError
 from doseplan.planning import optimise
+from doseplan.planning.bound import require_provable
 
 CASE = Path(__file__).parent.parent.parent / "phantoms" / "cases" / "t11_t12_mpnst.toml"
 CORD, TARGET = schema.STRUCTURES["cord"], schema.STRUCTURES["target"]
@@ -81,6 +82,21 @@ def test_a_target_sample_out_of_reach_is_refused(box_of):
     samples["sample_position"].values[first] = [-45.0, 35.0, -35.0]
     with pytest.raises(InputError, match=r"target: expected every sample within reach of a spot, got 1 out"):
         optimise(box.case, box.phantom, samples, box.spots, box.library)
+
+
+def test_fields_on_different_days_keep_the_limit_of_all_days_together(box_of, touching):
+    """Each field is a course of its own; the dose that is checked adds up days after the RBE step."""
+    days = (Course(fields=("field 1",), fractions=10), Course(fields=("field 2",), fractions=6))
+    box = box_of(gap_mm=0.0, limits=touching[0].case.constraint, course=days)
+    planned = optimise(*box.stages)
+    cord, target = _gye(box, planned, CORD), _gye(box, planned, TARGET)
+    assert 29.0 < cord.max() < 30.0
+    assert planned.attrs["target_minimum_gye"] == pytest.approx(target.min(), abs=1e-9)
+    # the same weights mixed every day are another dose: it breaks the limit, and was not planned for
+    mixed = touching[0].spots.assign(weight=planned["weight"])
+    assert _gye(touching[0], mixed, CORD).max() > 30.0
+    with pytest.raises(InputError, match=r"proof: expected all fields on the same days, got 2 courses"):
+        require_provable(box.case)
 
 
 def test_a_warm_start_changes_the_result_within_the_tolerance(touching):

@@ -1,0 +1,177 @@
+"""All that a plan has to answer for: every sample of the case, and cord and target in each scenario."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from doseplan import schema
+from doseplan.biology.courses import course_dose
+from doseplan.biology.models import rbe_model
+from doseplan.case.spec import Case
+from doseplan.dose import Rays, course_channels, dose_operator, influence_rows, spot_courses
+from doseplan.dose.curves import peak_root
+from doseplan.messages import InputError
+from doseplan.planning.limits import HOT_TISSUE_PERCENT, upper_limits
+from doseplan.planning.problem import Channels, Problem, influence_channels
+
+Array = NDArray[np.float64]
+Indices = NDArray[np.int64]
+Chosen = NDArray[np.bool_]
+
+TARGET_AIM_GYE = 0.75
+"""[Gy(RBE)] the working bound of the target lies this far below its limit: isolated peaks between working
+samples then seldom break the limit, for which the whole plan would have to be scaled down."""
+
+REACHED = 1e-3
+"""[1] a target sample that all spots together give less than this part of the usual is out of reach."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """Samples of a case in its scenarios, row after row: all of them as planned, then those of each scenario.
+
+    Attributes
+    ----------
+    spots
+        Their fields and energies; weights are not used.
+    rays
+        Of each scenario, the nominal one first.
+    scenario : (row,)
+    points : (row, 3) [mm]
+    structure : (row,)
+        Code of `schema.STRUCTURES`.
+    planned : (row,)
+    upper : (row,) [Gy(RBE)]
+        What the final dose must stay below, infinite where nothing limits it.
+    bound : (row,) [Gy(RBE)]
+        What planning stays below.
+    """
+
+    case: Case
+    spots: xr.Dataset
+    library: xr.Dataset
+    rays: Sequence[Rays]
+    scenario: Indices
+    points: Array
+    structure: Indices
+    planned: Chosen
+    upper: Array
+    bound: Array
+
+    @property
+    def is_target(self) -> Chosen:
+        """Tell which rows are of the target."""
+        return np.asarray(self.structure == schema.STRUCTURES["target"])
+
+    @property
+    def nominal(self) -> Chosen:
+        """Tell which rows are as planned."""
+        return np.asarray(self.scenario == 0)
+
+    def exact(self, weight: Array) -> Channels:
+        """Compute both channels of all rows in float64, (course, row) each."""
+        weighted = self.spots.assign(weight=schema.variable("weight", weight))
+        found = [
+            course_channels(self.case, self.points[self.scenario == index], rays, weighted, self.library)
+            for index, rays in enumerate(self.rays)
+        ]
+        linear, root = (np.concatenate(parts, axis=1) for parts in zip(*found, strict=True))
+        return linear, root
+
+    def gye(self, channels: Channels) -> Array:
+        """Compute Gy(RBE) of all rows from their channels."""
+        fractions = spot_courses(self.case, self.spots)[1]
+        return course_dose(rbe_model(self.case.prescription.scale), *channels, fractions)
+
+    def problem(self, chosen: Indices) -> Problem:
+        """Find what the spots do to some rows.
+
+        Raises
+        ------
+        InputError
+            No spot reaches a target sample.
+        """
+        scale = self.case.prescription.scale
+        course, fractions = spot_courses(self.case, self.spots)
+        problem = Problem(
+            operators=[
+                dose_operator(self.points[rows], rays, self.library, scale=scale)
+                for rays, rows in self._by_scenario(chosen)
+            ],
+            peak=peak_root(self.library, scale)[self.spots["energy_index"].values],
+            upper=self.bound[chosen],
+            target=np.flatnonzero(self.is_target[chosen]).astype(np.int64),
+            course=course,
+            fractions=fractions,
+            prescription_gye=self.case.prescription.total_gy_rbe,
+            scale=scale,
+        )
+        self._require_reach(problem, chosen)
+        return problem
+
+    def written_out(self, chosen: Indices) -> Channels:
+        """Write out what each spot gives to some rows, (row, spot) each."""
+        scale = self.case.prescription.scale
+        found = [
+            influence_rows(self.points[rows], rays, self.spots, self.library, scale=scale)
+            for rays, rows in self._by_scenario(chosen)
+        ]
+        linear, root = (np.concatenate(parts) for parts in zip(*found, strict=True))
+        return linear, root
+
+    def _by_scenario(self, chosen: Indices) -> list[tuple[Rays, Indices]]:
+        """Take rows, in rising order, apart by scenario."""
+        parts = [(rays, chosen[self.scenario[chosen] == index]) for index, rays in enumerate(self.rays)]
+        return [(rays, rows) for rays, rows in parts if rows.size > 0]
+
+    def _require_reach(self, problem: Problem, chosen: Indices) -> None:
+        together = influence_channels(problem, np.ones(problem.spots))[1].sum(axis=0)[problem.target]
+        unreached = together <= REACHED * np.median(together) if together.size else np.zeros(0, np.bool_)
+        if unreached.any():
+            where = self.points[chosen[problem.target[np.argmax(unreached)]]].round(1).tolist()
+            raise InputError(
+                f"target: expected every sample within reach of a spot, got {int(unreached.sum())} out of "
+                f"reach, the first at {where} mm; more spot_margin_mm or another field may reach them"
+            )
+
+
+def seen_samples(
+    case: Case, samples: xr.Dataset, spots: xr.Dataset, library: xr.Dataset, rays: Sequence[Rays]
+) -> Seen:
+    """Line up what a plan has to answer for.
+
+    All limits hold as planned. In the other scenarios the limits of organs do, and the target's dose counts
+    for its minimum; its hot spots and other tissue are judged as planned.
+
+    Parameters
+    ----------
+    rays
+        Of each scenario, the nominal one first.
+    """
+    structure = samples["sample_structure"].values.astype(np.int64)
+    is_target = structure == schema.STRUCTURES["target"]
+    upper = upper_limits(case, samples)
+    # working bounds also hold back other tissue, which no case limit names
+    hot = 0.01 * HOT_TISSUE_PERCENT * case.prescription.total_gy_rbe
+    bound = np.where(np.isfinite(upper) | is_target, upper, hot)
+    bound[is_target] -= TARGET_AIM_GYE
+    elsewhere = np.flatnonzero(is_target | np.isfinite(upper))
+    rows = [np.arange(structure.size), *[elsewhere] * (len(rays) - 1)]
+    row = np.concatenate(rows)
+    scenario = np.repeat(np.arange(len(rays)), [each.size for each in rows])
+    free = is_target[row] & (scenario > 0)
+    return Seen(
+        case=case,
+        spots=spots,
+        library=library,
+        rays=rays,
+        scenario=scenario,
+        points=samples["sample_position"].values[row],
+        structure=structure[row],
+        planned=samples["planned"].values[row].astype(bool),
+        upper=np.where(free, np.inf, upper[row]),
+        bound=np.where(free, np.inf, bound[row]),
+    )
