@@ -138,6 +138,19 @@ VARIABLES = {
     "sample_dose_lem1": _declare(
         ("sample",), "float64", "Gy(RBE)", "RBE-weighted dose of LEM I, whole course", rbe=True
     ),
+    "scenario_shift": _declare(
+        ("scenario", "axis"), "float64", "mm", "how far the patient (x, y, z) lies from the plan"
+    ),
+    "scenario_range_percent": _declare(
+        ("scenario",), "float64", "%", "how much longer all water-equivalent depths are"
+    ),
+    "scenario_dose_rbe": _declare(
+        ("scenario", "sample"),
+        "float64",
+        "Gy(RBE)",
+        "RBE-weighted dose in an error scenario, whole course",
+        True,
+    ),
     "dose": _declare(VOXEL, "float32", "Gy", "absorbed dose, whole course"),
     "dose_rbe": _declare(VOXEL, "float32", "Gy(RBE)", "RBE-weighted dose, whole course", rbe=True),
     "let_d": _declare(VOXEL, "float32", "keV/um", "dose-averaged LET in water"),

@@ -113,6 +113,13 @@ def _of_fields(case: Case) -> list[str]:
             f"courses ({'; '.join(days)}): fields of one day are mixed before the RBE step, days are added "
             "after it"
         )
+    if case.robustness is not None:
+        stated = case.robustness
+        lines.append(
+            f"errors of a whole course: {stated.setup_mm:g} mm of setup along an axis, "
+            f"{stated.range_percent:g} % of range; their sizes are stated, not measured, and errors that "
+            "change from day to day are not among them"
+        )
     return lines
 
 

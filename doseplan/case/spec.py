@@ -91,6 +91,25 @@ class Grid:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Robustness:
+    """Errors of a whole course under which a plan is judged, and planned too if `plan` says so.
+
+    The patient lies `setup_mm` off along one axis, either way, or all water-equivalent depths are
+    `range_percent` longer or shorter; `combined` takes every shift with every range. `random` adds so many
+    draws of both errors at once, normal with the same numbers as standard deviations; `seed` decides them.
+    """
+
+    __pydantic_config__ = STRICT
+
+    setup_mm: Annotated[float, Field(ge=0.0, le=20.0)] = 2.0
+    range_percent: Annotated[float, Field(ge=0.0, le=20.0)] = 3.5
+    combined: bool = False
+    random: Annotated[int, Field(ge=0, le=200)] = 0
+    seed: Annotated[int, Field(ge=0, le=2**31 - 1)] = 1
+    plan: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Constraint:
     """A hard maximum of RBE-weighted dose; exactly one of the two maxima is stated.
 
@@ -163,8 +182,8 @@ DEFAULT_GOALS = (Goal(min_percent=90.0), Goal(dose_percent=95.0, volume_percent=
 class PhantomCase:
     """One case on a phantom: anatomy, tumour, surgery, hardware, prescription, fields, limits and goals.
 
-    Without a `course` all fields are given every day. `material` gives tissues another row of
-    data/materials.csv. The last three are not keys of the file: what
+    Without a `course` all fields are given every day, without `robustness` plans are judged without errors.
+    `material` gives tissues another row of data/materials.csv. The last three are not keys of the file: what
     was assumed, and the texts that the case was read from.
     """
 
@@ -184,6 +203,7 @@ class PhantomCase:
     constraint: tuple[Constraint, ...] = DEFAULT_CONSTRAINTS
     goal: tuple[Goal, ...] = DEFAULT_GOALS
     prv_margin_mm: Annotated[float, Field(ge=0.0, le=10.0)] = 2.0
+    robustness: Robustness | None = None
     material: dict[str, str] = field(default_factory=dict)
     check: CaseCheck | None = None
     assumptions: tuple[str, ...] = ()
@@ -213,6 +233,7 @@ class ScanCase:
     constraint: tuple[Constraint, ...] = DEFAULT_CONSTRAINTS
     goal: tuple[Goal, ...] = DEFAULT_GOALS
     prv_margin_mm: Annotated[float, Field(ge=0.0, le=10.0)] = 2.0
+    robustness: Robustness | None = None
     assumptions: tuple[str, ...] = ()
     case_toml: str = ""
     anatomy_toml: str = ""

@@ -4,6 +4,7 @@ from doseplan.dose.beam_data import beam_library
 from doseplan.dose.bragg import depth_dose, energy_spectra, sensitivities
 from doseplan.dose.days import course_channels, spot_courses
 from doseplan.dose.depth import water_equivalent_depth
+from doseplan.dose.errors import error_rays, scenario_dose
 from doseplan.dose.fields import place_fields
 from doseplan.dose.implants import implant_crossings
 from doseplan.dose.influence import (
@@ -16,7 +17,7 @@ from doseplan.dose.influence import (
 from doseplan.dose.operator import DoseOperator, dose_operator
 from doseplan.dose.point import point_dose
 from doseplan.dose.rays import Rays, trace_spots, with_range_error
-from doseplan.dose.scenario import NOMINAL, Scenario
+from doseplan.dose.scenario import NOMINAL, Scenario, error_scenarios
 from doseplan.dose.spots import place_spots
 from doseplan.dose.spread_out import spread_out_peak
 from doseplan.dose.total import grid_dose, sample_dose
@@ -34,6 +35,8 @@ __all__ = [
     "dose_operator",
     "energy_spectra",
     "entry_operator",
+    "error_rays",
+    "error_scenarios",
     "grid_dose",
     "implant_crossings",
     "influence_rows",
@@ -41,6 +44,7 @@ __all__ = [
     "place_spots",
     "point_dose",
     "sample_dose",
+    "scenario_dose",
     "sensitivities",
     "spot_courses",
     "spread_out_peak",

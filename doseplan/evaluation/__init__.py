@@ -6,6 +6,7 @@ from doseplan.evaluation.cord_model import CordRisk, radiosurgery_share, schulth
 from doseplan.evaluation.fractionation import bed, eqd2, total_of_eqd2
 from doseplan.evaluation.grid import judge_grid
 from doseplan.evaluation.let import dose_let_histogram, let_volume_histogram, volume_above
+from doseplan.evaluation.robust import histogram_bands, robust_metrics, scenario_name
 from doseplan.evaluation.run import evaluate
 from doseplan.evaluation.staging import dumbbell_score, phantom_numbers, sins, staging
 from doseplan.evaluation.volume import dose_volume_histogram
@@ -21,10 +22,13 @@ __all__ = [
     "evaluate",
     "evaluate_arm",
     "gamma_percent",
+    "histogram_bands",
     "judge_grid",
     "let_volume_histogram",
     "phantom_numbers",
     "radiosurgery_share",
+    "robust_metrics",
+    "scenario_name",
     "schultheiss",
     "sins",
     "staging",

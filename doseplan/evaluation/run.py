@@ -11,6 +11,7 @@ from doseplan.case import parse_case
 from doseplan.case.spec import Case
 from doseplan.dose import implant_crossings
 from doseplan.evaluation.arm import evaluate_arm
+from doseplan.evaluation.robust import robust_metrics
 from doseplan.evaluation.staging import staging
 from doseplan.messages import InputError
 
@@ -78,6 +79,11 @@ def _arm(case: Case, tree: xr.DataTree, name: str, samples: xr.Dataset) -> dict[
     phantom = _node(tree, name, "anatomy")
     try:
         metrics = evaluate_arm(case, phantom, samples, samples)
+        robust = robust_metrics(case, samples, metrics["separation_mm"])
+        if robust is not None:
+            # a plan that was made for errors has to keep its limits in each of them
+            kept = metrics["limits_met"] and (robust["limits_met"] or not robust["planned_for"])
+            metrics |= {"robust": robust, "limits_met": kept}
         return {**metrics, "implants": _implants(tree, name, phantom, samples)}
     except InputError as error:
         raise InputError(*(f"{name}: {line}" for line in error.lines)) from error

@@ -14,6 +14,7 @@ from doseplan.present.let_figure import let_figure
 from doseplan.present.phantom_views import phantom_table, phantom_views
 from doseplan.present.proof_figure import proof_figure
 from doseplan.present.report import report_markdown
+from doseplan.present.robust_figure import robust_figure
 from doseplan.present.scan_table import grid_table, scan_table
 from doseplan.present.slices import dose_slices
 from doseplan.present.table import summary_table
@@ -31,6 +32,7 @@ __all__ = [
     "phantom_views",
     "proof_figure",
     "report_markdown",
+    "robust_figure",
     "save_figure",
     "save_figures",
     "scan_table",

@@ -61,7 +61,7 @@ def draw_histograms(axes: dict[str, Axes], tree: xr.DataTree, case: Case) -> Non
             title=PANELS[structure], xlabel=dose_label(case), xlim=(0.0, 1.15 * total), ylim=(0.0, 102.0)
         )
         panel.grid(alpha=0.3)
-        _levels(panel, case, of_cord=structure == "cord")
+        draw_levels(panel, case, of_cord=structure == "cord")
 
 
 def axis_depth_dose(tree: xr.DataTree, case: Case) -> Figure:
@@ -101,7 +101,7 @@ def arm_handle(tree: xr.DataTree, arm: str) -> Line2D:
     return Line2D([], [], ls=style, color=colour, lw=1.8, label=arm_title(tree, arm))
 
 
-def _levels(panel: Axes, case: Case, *, of_cord: bool) -> None:
+def draw_levels(panel: Axes, case: Case, *, of_cord: bool) -> None:
     """Mark the limit on the cord's panel, and 90 % and 95 % on the others."""
     for number, ((style, colour), (_, level)) in enumerate(zip(LEVEL_LINES, dose_levels(case), strict=True)):
         if level is not None and of_cord == (number == 2):

@@ -9,6 +9,7 @@ from doseplan.case import Case
 from doseplan.present.curves import axis_depth_dose, dose_volume_figure
 from doseplan.present.let_figure import let_figure
 from doseplan.present.phantom_views import phantom_views
+from doseplan.present.robust_figure import robust_figure
 from doseplan.present.slices import dose_slices
 from doseplan.present.style import node
 
@@ -27,6 +28,8 @@ def save_figures(tree: xr.DataTree, case: Case, folder: Path) -> list[Path]:
         "depth_dose.png": axis_depth_dose(tree, case),
         "let.png": let_figure(tree, case),
     }
+    if all("scenario_dose_rbe" in node(tree, arm, "samples") for arm in tree.children):
+        drawn["robust.png"] = robust_figure(tree, case)
     return [save_figure(figure, folder / name) for name, figure in drawn.items()]
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import xarray as xr
 
 from doseplan.case import Case
+from doseplan.evaluation import scenario_name
 from doseplan.evaluation.cord_model import (
     NOT_VALIDATED,
     OBSERVED,
@@ -15,7 +16,15 @@ from doseplan.evaluation.cord_model import (
     schultheiss,
 )
 from doseplan.present.staging_section import implant_section, staging_lines
-from doseplan.present.table import NOT_CLINICAL, bound_lines, goal_name, heading, improvements, rows
+from doseplan.present.table import (
+    NOT_CLINICAL,
+    bound_lines,
+    goal_name,
+    heading,
+    improvements,
+    robust_rows,
+    rows,
+)
 
 FIGURES = (
     ("phantom.png", "Voxel model before and after surgery, with WBB zones and levels"),
@@ -49,6 +58,7 @@ def report_markdown(summary: dict[str, Any], tree: xr.DataTree, case: Case) -> s
         "## Verdicts\n\n" + _verdicts(arms),
         "## What separation brings\n\n" + _bullets([*improvements(summary), *_falls(arms, tree, case)]),
         *_proof(arms),
+        *_robust(arms, case),
         f"## Doses\n\n{SCALES}\n\n{_doses(arms)}",
         "## Cord: photon models (not validated for this scale)\n\n" + _cord(arms, int(summary["fractions"])),
         "## Where it is cold\n\n" + _bullets(_coldest(arms)),
@@ -97,6 +107,35 @@ def _proof(arms: dict[str, Any]) -> list[str]:
         return []
     figures = [f"![Proof, {name}](figures/proof_{name}.png)" for name, arm in arms.items() if "bound" in arm]
     return ["\n\n".join(["## The best that any plan can do", _bullets(lines), *figures])]
+
+
+def _robust(arms: dict[str, Any], case: Case) -> list[str]:
+    """Set out what is left when the patient lies elsewhere or ranges are wrong; nothing without errors."""
+    if case.robustness is None or not all("robust" in arm for arm in arms.values()):
+        return []
+    found, stated = {name: arm["robust"] for name, arm in arms.items()}, case.robustness
+    first = next(iter(found.values()))
+    planned = "planned for" if stated.plan else "not planned for"
+    said = (
+        f"{first['systematic']} errors of the whole course, {planned}: the patient lies "
+        f"{stated.setup_mm:g} mm off along one axis, all ranges are {stated.range_percent:g} % off"
+        f"{', and both at once' if stated.combined else ''}; {stated.random} random draws of both. Limits of "
+        "the target hold as planned; the others are judged in each error."
+    )
+    head = [_row("", *(heading(name, arm) for name, arm in arms.items())), _rule(len(arms) + 1)]
+    worst = "\n".join([*head, *(_row(label, *cells) for label, cells in robust_rows(arms))])
+    rows_of = {name: each["each"] for name, each in found.items()}
+    lines = [
+        _row(scenario_name(row), *(_extremes(each[number]) for each in rows_of.values()))
+        for number, row in enumerate(first["each"])
+    ]
+    table = "\n".join([_row("cord maximum / target minimum [GyE]", *found), _rule(len(found) + 1), *lines])
+    picture = "![Dose-volume histograms in all errors](figures/robust.png)"
+    return ["\n\n".join(["## When something is off", said, worst, table, picture])]
+
+
+def _extremes(row: dict[str, Any]) -> str:
+    return f"{row['cord_max_gye']:.2f} / {row['target_dmin_gye']:.2f}"
 
 
 def _doses(arms: dict[str, Any]) -> str:

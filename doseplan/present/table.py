@@ -61,6 +61,7 @@ def rows(arms: dict[str, dict[str, Any]], *, goals: bool = True) -> list[tuple[s
         sections.append([volume, *doses, *shares])
     if goals:
         sections.append([*_goal_rows(arms), *_bound_rows(arms)])
+        sections += [robust_rows(arms)] if any("robust" in arm for arm in arms.values()) else []
     return [
         (label, cells, row == len(section) - 1)
         for section in sections
@@ -86,6 +87,24 @@ def _bound_rows(arms: dict[str, dict[str, Any]]) -> list[tuple[str, list[str]]]:
         for each in bounds
     ]
     return [("target minimum, proven maximum", texts)]
+
+
+def robust_rows(arms: dict[str, dict[str, Any]]) -> list[tuple[str, list[str]]]:
+    """Say what is left in the worst of the error scenarios."""
+    found = [arm["robust"] for arm in arms.values()]
+    count = found[0]["systematic"]
+    worst = [
+        (f"{label}, worst of {count} errors", [_gye(each[key]) for each in found])
+        for label, key in (
+            ("cord maximum", "cord_max_gye"),
+            ("target minimum", "target_dmin_gye"),
+            ("target D98 voxel by voxel", "target_d98_gye"),
+            ("strip D98 voxel by voxel", "strip_d98_gye"),
+        )
+    ]
+    held = [f"{'held' if each['limits_met'] else 'NOT held'}" for each in found]
+    passed = [f"{each['pass_percent']:.0f} %" for each in found]
+    return [*worst, ("cord limit in all errors", held), ("errors in which all is met", passed)]
 
 
 def bound_lines(arms: dict[str, dict[str, Any]]) -> list[str]:
@@ -170,6 +189,10 @@ def _four(part: dict[str, Any] | None, key: str) -> str:
         return "-"
     lem1, absorbed, let_d = (part[f"{key}_{end}"] for end in ("lem1_gy_rbe", "absorbed_gy", "let_d_kev_um"))
     return f"{part[f'{key}_gye']:.2f} ({lem1:.1f}, {absorbed:.1f}, {let_d:.0f})"
+
+
+def _gye(value: float | None) -> str:
+    return "-" if value is None else f"{value:.2f}"
 
 
 def _number(part: dict[str, Any] | None, key: str, unit: str, arm: dict[str, Any]) -> str:

@@ -15,11 +15,15 @@ from doseplan.biology.models import rbe_model
 from doseplan.case import Case, ScanCase
 from doseplan.dose import (
     Rays,
+    Scenario,
     beam_library,
+    error_rays,
+    error_scenarios,
     grid_dose,
     place_fields,
     place_spots,
     sample_dose,
+    scenario_dose,
     trace_spots,
 )
 from doseplan.exchange import check_folder, open_run, read_arm, run_digest, write_arm, write_attributes
@@ -112,8 +116,23 @@ def plan_arm(
     else:
         spots = start
     rays = trace_spots(phantom, spots, library, before=before)
-    planned = optimise(case, phantom, samples, spots, library, rays=rays, start=start, progress=progress)
+    errors = _error_rays(case, phantom, spots, library, rays, progress)
+    planned = optimise(
+        case,
+        phantom,
+        samples,
+        spots,
+        library,
+        rays=rays,
+        errors=[each for _, each in errors[: _planned_for(case)]],
+        start=start,
+        progress=progress,
+    )
     at_samples = sample_dose(case, phantom, samples, planned, library, rays=rays)
+    if errors:
+        scenarios, traced = zip(*errors, strict=True)
+        wrong = scenario_dose(case, samples, planned, library, scenarios, traced, progress=progress)
+        at_samples = at_samples.assign(wrong.data_vars)
     on_grid = grid_dose(case, phantom, planned, library, rays=rays, progress=progress)
     stages = {
         "anatomy": phantom,
@@ -122,6 +141,24 @@ def plan_arm(
         "dose": on_grid,
     }
     return stages, (phantom, rays)
+
+
+def _error_rays(
+    case: Case, phantom: xr.Dataset, spots: xr.Dataset, library: xr.Dataset, rays: Rays, progress: Progress
+) -> list[tuple[Scenario, Rays]]:
+    """Trace the rays of the errors that a case names."""
+    if case.robustness is None:
+        return []
+    scenarios = error_scenarios(case.robustness)
+    traced = error_rays(phantom, spots, library, rays, scenarios, progress=progress)
+    return list(zip(scenarios, traced, strict=True))
+
+
+def _planned_for(case: Case) -> int:
+    """Tell for how many of its error scenarios, the first ones, a case wants to be planned."""
+    if case.robustness is None or not case.robustness.plan:
+        return 0
+    return len(error_scenarios(replace(case.robustness, random=0)))
 
 
 def arms_of(case: Case) -> dict[str, tuple[float | None, Case]]:

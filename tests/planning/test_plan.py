@@ -10,8 +10,17 @@ import pytest
 from doseplan import schema
 from doseplan.anatomy import build_phantom, place_samples
 from doseplan.case import load_case
-from doseplan.case.spec import Constraint, Course
-from doseplan.dose import beam_library, place_fields, place_spots, sample_dose
+from doseplan.case.spec import Constraint, Course, Robustness
+from doseplan.dose import (
+    beam_library,
+    error_rays,
+    error_scenarios,
+    place_fields,
+    place_spots,
+    sample_dose,
+    scenario_dose,
+    trace_spots,
+)
 from doseplan.messages import InputError
 from doseplan.planning import optimise
 from doseplan.planning.bound import require_provable
@@ -97,6 +106,36 @@ def test_fields_on_different_days_keep_the_limit_of_all_days_together(box_of, to
     assert _gye(touching[0], mixed, CORD).max() > 30.0
     with pytest.raises(InputError, match=r"proof: expected all fields on the same days, got 2 courses"):
         require_provable(box.case)
+
+
+def test_limits_hold_in_every_error_that_a_plan_is_made_for(touching):
+    box, nominal = touching
+    scenarios = error_scenarios(Robustness(setup_mm=1.5, range_percent=3.0))
+    rays = trace_spots(box.phantom, box.spots, box.library)
+    errors = error_rays(box.phantom, box.spots, box.library, rays, scenarios)
+    robust = optimise(*box.stages, rays=rays, errors=errors)
+
+    def extremes(planned):
+        found = scenario_dose(box.case, box.samples, planned, box.library, scenarios, errors)
+        structure = box.samples["sample_structure"].values
+        dose = found["scenario_dose_rbe"].values
+        return dose[:, structure == CORD].max(), dose[:, structure == TARGET].min()
+
+    cord, target = extremes(robust)
+    assert cord < 30.0
+    assert robust.attrs["limits_met"]
+    assert robust.attrs["worst_cord_maximum_gye"] == pytest.approx(max(cord, _gye(box, robust, CORD).max()))
+    assert robust.attrs["worst_target_minimum_gye"] == pytest.approx(target, abs=1e-9)
+    # the nominal plan uses the whole limit, and breaks it as soon as something is off
+    worst_cord = extremes(nominal)[0]
+    assert worst_cord > 32.0
+    # scaled down until it just does not keep the limit in every error (GyE falls slower than ions), it leaves
+    # the target colder all the same
+    scaled_cord, scaled_target = extremes(nominal.assign(weight=nominal["weight"] * (30.0 / worst_cord)))
+    assert 30.0 < scaled_cord < worst_cord
+    assert scaled_target < target
+    # what errors take is taken from the nominal dose
+    assert robust.attrs["target_minimum_gye"] < nominal.attrs["target_minimum_gye"]
 
 
 def test_a_warm_start_changes_the_result_within_the_tolerance(touching):

@@ -40,9 +40,15 @@ class Rooms:
         return xr.Dataset(attrs={"assumptions": ["of beams", "of phantoms"]})
 
     def optimise(
-        self, *stages: xr.Dataset, rays: str, start: xr.Dataset | None, progress: object
+        self,
+        *stages: xr.Dataset,
+        rays: str,
+        errors: list[str],
+        start: xr.Dataset | None,
+        progress: object,
     ) -> xr.Dataset:
         arm = stages[1].attrs["arm"]
+        assert errors == []
         assert rays == f"rays of {arm}"
         if arm == self.stop_at:
             raise KeyboardInterrupt

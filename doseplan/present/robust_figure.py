@@ -1,0 +1,50 @@
+"""Dose-volume histograms when the patient lies elsewhere, or ranges are wrong."""
+
+import numpy as np
+import xarray as xr
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+
+from doseplan.case import Case
+from doseplan.evaluation import histogram_bands
+from doseplan.present.curves import PANELS, draw_levels
+from doseplan.present.style import ARM_LINES, arm_title, dose_label, entitle, level_handles, node
+
+
+def robust_figure(tree: xr.DataTree, case: Case) -> Figure:
+    """Draw for each arm the dose-volume histogram as planned and the band of all error scenarios.
+
+    The arms' samples carry `scenario_dose_rbe`.
+    """
+    arms = list(tree.children)
+    figure = Figure(figsize=(13.0, 3.1 * len(arms) + 1.2), layout="constrained")
+    axes = figure.subplots(len(arms), len(PANELS), sharex=True, sharey=True, squeeze=False)
+    for row, arm in zip(axes, arms, strict=True):
+        separation = float(node(tree, arm, "anatomy").attrs["separation_mm"])
+        bands = histogram_bands(
+            node(tree, arm, "samples"), separation_mm=None if np.isnan(separation) else separation
+        )
+        _, colour = ARM_LINES[arm]
+        for panel, (structure, title) in zip(row, PANELS.items(), strict=True):
+            panel.set_title(f"{title}: {arm_title(tree, arm)}", fontsize=10)
+            panel.grid(alpha=0.3)
+            draw_levels(panel, case, of_cord=structure == "cord")
+            if structure in bands["structure"]:
+                own = bands.sel(structure=structure)
+                low, middle, high = own["dvh"].values
+                panel.fill_between(own["dvh_dose"], low, high, color=colour, alpha=0.3, lw=0.0)
+                panel.plot(own["dvh_dose"], middle, color=colour, lw=1.6)
+        row[0].set_ylabel("volume [%]")
+    total = case.prescription.total_gy_rbe
+    axes[0, 0].set(xlim=(0.0, 1.25 * total), ylim=(0.0, 102.0))
+    for panel in axes[-1]:
+        panel.set_xlabel(dose_label(case))
+    handles = [
+        Line2D([], [], color="#333333", lw=1.6, label="as planned"),
+        Patch(color="#333333", alpha=0.3, lw=0.0, label="lowest to highest of all errors"),
+        *level_handles(case, width=0.9),
+    ]
+    figure.legend(handles=handles, loc="outside lower center", ncols=len(handles), frameon=False)
+    entitle(figure, f"{case.name}: dose-volume histograms in errors of setup and range")
+    return figure
