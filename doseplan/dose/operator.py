@@ -127,10 +127,11 @@ class DoseOperator:
         used = np.diff(sub.slot_spot_start) > 0
         if of is not None:
             used = ions_of_slots(sub, of.astype(np.float64)) > 0.0
-        gradient = np.stack([by_root, by_linear], axis=1).astype(np.float32).reshape(-1)
+        gradient = np.empty((self.samples, 2), np.float32)
+        gradient[:, 0], gradient[:, 1] = by_root, by_linear
         slots, out = np.empty(sub.slots), np.empty(self.spots)
         before, behind = self._arguments()
-        kernels.adjoint(*before, used, *behind, gradient, slots)  # type: ignore[call-arg]
+        kernels.adjoint(*before, used, *behind, gradient.reshape(-1), slots)  # type: ignore[call-arg]
         kernels.weighted_sums(sub.spot_start, sub.slot, sub.share, slots, out)
         return out
 

@@ -13,6 +13,7 @@ from doseplan.dose import Rays, spot_courses, trace_spots
 from doseplan.messages import Progress, silent
 from doseplan.planning.barrier import Raised, raise_minimum
 from doseplan.planning.limits import ASSUMPTIONS, largest_scale
+from doseplan.planning.problem import Channels
 from doseplan.planning.seen import Seen, seen_samples
 from doseplan.planning.solver import Report, least_squares_start
 
@@ -21,28 +22,31 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stage:
-    """Newton steps on a working set; a look at all samples follows.
+    """Newton steps on a working set; a look at other samples follows.
 
     steps
         Newton steps.
+    near
+        The look is at samples only that were not far from a bound at the last look at all.
     held
         Keep the target minimum and fill up the rest of the target.
     """
 
     steps: int
+    near: bool = False
     held: bool = False
 
 
 STAGES = (
     Stage(steps=5),
-    Stage(steps=8),
+    Stage(steps=8, near=True),
     Stage(steps=6),
-    Stage(steps=5),
-    Stage(steps=5, held=True),
+    Stage(steps=5, near=True),
+    Stage(steps=5, held=True, near=True),
     Stage(steps=4, held=True),
 )
-"""The first look comes early, before a plan makes use of samples that it does not see; in the end the target
-minimum is held."""
+"""The first look comes early, before a plan makes use of samples that it does not see; the last, from which
+the finished plan is scaled, is at all of them. In the end the target minimum is held."""
 
 LAST = Stage(steps=4, held=True)
 """Again and again while a sample is above its limit, at most `MOST_LAST` times."""
@@ -65,6 +69,9 @@ SCENARIO_EVERY = 4
 
 NEAR_LIMIT_GYE = 0.05
 """[Gy(RBE)] samples outside the working set that come this near to a bound join it."""
+
+NEAR_LOOK_GYE = 6.0
+"""[Gy(RBE)] what is farther from its bound is seldom near it a stage later."""
 
 CELL_MM = 1.0
 """[mm] of the samples that join, one in each cubic cell: the worst."""
@@ -113,6 +120,7 @@ def optimise(
     rays = trace_spots(phantom, spots, library) if rays is None else rays
     seen = seen_samples(case, samples, spots, library, [rays, *errors])
     chosen = _first_working_set(seen)
+    near = every = np.arange(seen.scenario.size)
     weight = None if start is None else start["weight"].values
     before: Raised | None = None
     above_gye = 0.0
@@ -120,11 +128,16 @@ def optimise(
         if number >= len(STAGES) and above_gye < ABOVE_GYE:
             break
         told = _Told(progress, number, stage)
-        before, chosen, above_gye = _staged(
-            seen, chosen, stage=stage, weight=weight, before=before, report=told.report
-        )
+        before = _staged(seen, chosen, stage=stage, weight=weight, before=before, report=told.report)
+        rows = near if stage.near else every
+        channels = seen.exact(before.weight, rows)
+        gye = seen.gye(channels)
+        above_gye = float(np.max(gye - seen.upper[rows]))
+        excess = _excess(seen, gye, rows, before.level * case.prescription.total_gy_rbe)
+        near = near if stage.near else rows[excess > -NEAR_LOOK_GYE]
+        before, chosen = _with_more(before, chosen, _missed(seen, excess, rows, chosen), seen.is_target)
     assert before is not None, "there is at least one stage"
-    return _finished(seen, before)
+    return _finished(seen, before, channels)
 
 
 def _staged(
@@ -135,10 +148,8 @@ def _staged(
     weight: Array | None,
     before: Raised | None,
     report: Report,
-) -> tuple[Raised, NDArray[np.int64], float]:
-    """Improve on the working set, then look at all samples and add those that were missed.
-
-    Returns also how far [Gy(RBE)] the worst sample is above its limit.
+) -> Raised:
+    """Improve on the working set.
 
     A function of its own, so that the influence of one stage is gone before that of the next is built.
     """
@@ -147,7 +158,7 @@ def _staged(
         weight = before.weight
     elif weight is None:
         weight = least_squares_start(problem)
-    raised = raise_minimum(
+    return raise_minimum(
         problem,
         weight,
         lambda numbers: seen.written_out(chosen[numbers]),
@@ -156,13 +167,11 @@ def _staged(
         held=stage.held,
         report=report,
     )
-    gye = seen.gye(seen.exact(raised.weight))
-    added = _missed(seen, gye, chosen, raised.level * problem.prescription_gye)
-    return *_with_more(raised, chosen, added, seen.is_target), float(np.max(gye - seen.upper))
 
 
-def _finished(seen: Seen, state: Raised) -> xr.Dataset:
-    linear, root = seen.exact(state.weight)
+def _finished(seen: Seen, state: Raised, channels: Channels) -> xr.Dataset:
+    """Scale a plan down to its limits, from the channels that it gives to all samples."""
+    linear, root = channels
     fractions = spot_courses(seen.case, seen.spots)[1]
     factor = largest_scale(linear, root, seen.upper, scale=seen.case.prescription.scale, fractions=fractions)
     gye = seen.gye((factor * linear, factor * root))
@@ -194,14 +203,20 @@ def _first_working_set(seen: Seen) -> NDArray[np.int64]:
     return np.sort(np.concatenate(parts))
 
 
-def _missed(seen: Seen, gye: Array, chosen: NDArray[np.int64], level_gye: float) -> NDArray[np.int64]:
-    """Find samples outside the working set that come near a bound: the worst of each small cell."""
-    excess = gye - seen.bound
-    is_target = seen.is_target
+def _excess(seen: Seen, gye: Array, rows: NDArray[np.int64], level_gye: float) -> Array:
+    """Compute how far [Gy(RBE)] rows are beyond their bound, or the target's below the level."""
+    excess = gye - seen.bound[rows]
+    is_target = seen.is_target[rows]
     excess[is_target] = np.maximum(excess[is_target], level_gye - gye[is_target])
-    excess[chosen] = -np.inf
-    found = np.flatnonzero(excess > -NEAR_LIMIT_GYE)
-    worst_first = found[np.argsort(-excess[found], kind="stable")]
+    return excess
+
+
+def _missed(
+    seen: Seen, excess: Array, rows: NDArray[np.int64], chosen: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    """Find rows outside the working set that come near a bound: the worst of each small cell."""
+    new = (excess > -NEAR_LIMIT_GYE) & ~np.isin(rows, chosen)
+    worst_first = rows[new][np.argsort(-excess[new], kind="stable")]
     cell = np.floor(seen.points[worst_first] / CELL_MM).astype(np.int64)
     _, first = np.unique(np.column_stack([seen.scenario[worst_first], cell]), axis=0, return_index=True)
     return np.sort(worst_first[first])

@@ -71,18 +71,18 @@ class Seen:
         """Tell which rows are as planned."""
         return np.asarray(self.scenario == 0)
 
-    def exact(self, weight: Array) -> Channels:
-        """Compute both channels of all rows in float64, (course, row) each."""
+    def exact(self, weight: Array, chosen: Indices) -> Channels:
+        """Compute both channels of some rows in float64, (course, row) each."""
         weighted = self.spots.assign(weight=schema.variable("weight", weight))
         found = [
-            course_channels(self.case, self.points[self.scenario == index], rays, weighted, self.library)
-            for index, rays in enumerate(self.rays)
+            course_channels(self.case, self.points[rows], rays, weighted, self.library)
+            for rays, rows in self._by_scenario(chosen)
         ]
         linear, root = (np.concatenate(parts, axis=1) for parts in zip(*found, strict=True))
         return linear, root
 
     def gye(self, channels: Channels) -> Array:
-        """Compute Gy(RBE) of all rows from their channels."""
+        """Compute Gy(RBE) of rows from their channels."""
         fractions = spot_courses(self.case, self.spots)[1]
         return course_dose(rbe_model(self.case.prescription.scale), *channels, fractions)
 
