@@ -4,28 +4,43 @@ import hashlib
 import importlib.util
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
 
+import numba
 import pytest
 
 TESTS = Path(__file__).parent
 
 
 def _kernel_cache_folder() -> str:
-    """Folder keyed by the kernel sources and the test worker, so that no stale kernel is ever run."""
+    """Folder keyed by the kernel sources, shared by all processes, so that no stale kernel is ever run."""
     spec = importlib.util.find_spec("doseplan")
     assert spec is not None
     assert spec.origin is not None
     digest = hashlib.sha256()
     for source in sorted((Path(spec.origin).parent / "kernels").glob("*.py")):
         digest.update(source.read_bytes())
-    worker = os.environ.get("PYTEST_XDIST_WORKER", "main")
-    return str(Path(tempfile.gettempdir()) / f"doseplan-kernels-{digest.hexdigest()[:16]}-{worker}")
+    return str(Path(tempfile.gettempdir()) / f"doseplan-kernels-{digest.hexdigest()[:16]}")
 
 
 os.environ.setdefault("NUMBA_CACHE_DIR", _kernel_cache_folder())
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_thread_each() -> Iterator[None]:
+    """Run on one thread in every process of several: threads of two processes wait for each other.
+
+    Results have the same bits; tests of that set their own number.
+    """
+    if "PYTEST_XDIST_WORKER" not in os.environ:
+        yield
+        return
+    before = numba.get_num_threads()
+    numba.set_num_threads(1)
+    yield
+    numba.set_num_threads(before)
 
 
 LONGEST_FIRST = (

@@ -50,7 +50,7 @@ def test_screws_run_through_the_pedicles_and_spare_the_canal(case: Case) -> None
 def test_metal_has_the_volume_of_rods_with_round_ends(case: Case) -> None:
     fine = replace(
         with_hardware(case, screw_levels=("T11",), rods=False),
-        grid=replace(case.grid, voxel_mm=0.5, x_mm=(-75.0, 75.0), y_mm=(-65.0, 65.0), z_mm=(-36.0, 36.0)),
+        grid=replace(case.grid, voxel_mm=0.5, x_mm=(-45.0, 66.0), y_mm=(-65.0, 45.0), z_mm=(-36.0, 36.0)),
     )
     bare = build_phantom(replace(fine, hardware=None), separation_mm=3.0)
     phantom = build_phantom(fine, separation_mm=3.0)
