@@ -1,9 +1,10 @@
 """Verdicts on a finished dose."""
 
-from doseplan.evaluation.agreement import agreement, gamma_percent
+from doseplan.evaluation.agreement import agreement
 from doseplan.evaluation.arm import evaluate_arm
 from doseplan.evaluation.cord_model import CordRisk, radiosurgery_share, schultheiss
 from doseplan.evaluation.fractionation import bed, eqd2, total_of_eqd2
+from doseplan.evaluation.gamma import gamma_percent
 from doseplan.evaluation.grid import judge_grid
 from doseplan.evaluation.let import dose_let_histogram, let_volume_histogram, volume_above
 from doseplan.evaluation.robust import histogram_bands, robust_metrics, scenario_name

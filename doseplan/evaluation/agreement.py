@@ -1,27 +1,22 @@
 """Two doses of one plan side by side: the pencil beam's and the Monte Carlo's, with its uncertainty."""
 
-from itertools import product
 from typing import Any
 
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
-from scipy.ndimage import map_coordinates, uniform_filter
+from scipy.ndimage import map_coordinates
 
 from doseplan.biology import require_same_scale
 from doseplan.case.spec import Case
 from doseplan.dose.voxel_sums import BODY_RSP
 from doseplan.evaluation.arm import separation_of
+from doseplan.evaluation.gamma import GAMMA_MM, GAMMA_PERCENT, gamma_percent
 from doseplan.evaluation.goals import limit_gy_rbe
 from doseplan.evaluation.volume import Array, dose_at_percent, dose_at_volume, structure_masks
 from doseplan.messages import InputError
 from doseplan.montecarlo.voxels import coarse_mean, score_factors
-
-GAMMA_PERCENT, GAMMA_MM, GAMMA_FROM = 2.0, 1.0, 0.1
-"""[%] of the highest dose, [mm], and part of the highest dose from which on voxels count."""
-
-SEARCH_MM = 0.25
-"""[mm] distance of the places around a voxel that are searched for the same dose."""
+from doseplan.schema import STRUCTURES
 
 WHOLE = 0.999
 """[1] a scored voxel with at least this share of body is all body."""
@@ -49,7 +44,7 @@ def agreement(
     phantom
         Of the arm: its grid, `rsp` and separation.
     samples
-        Sample points with `sample_dose_rbe` of the pencil beam.
+        Sample points with `sample_dose`, `sample_dose_rbe` of the pencil beam.
     dose
         `dose`, `dose_rbe` of the pencil beam on the phantom's grid.
     monte_carlo
@@ -59,9 +54,9 @@ def agreement(
     -------
     dict
         `rows` [{structure, quantity, pencil_beam_gye, monte_carlo_gye, uncertainty_gye, limit_gye, met,
-        met_monte_carlo}]; `gamma` {dose, dose_rbe} [% of voxels that pass]; `voxels` {dose, dose_rbe}: those
-        above half the prescription, their mean `uncertainty_percent`, `mean_ratio` and `ratio_spread` of
-        Monte Carlo over pencil beam.
+        met_monte_carlo}]; `gamma` {dose, dose_rbe} [% of voxels that pass, global to the prescription];
+        `voxels` {dose, dose_rbe}: those above half the prescription, their mean `uncertainty_percent`,
+        `mean_ratio` and `ratio_spread` of Monte Carlo over pencil beam.
 
     Raises
     ------
@@ -77,6 +72,7 @@ def agreement(
     at_points = _at_points(samples, pencil["dose_rbe"], monte_carlo)
     rows = [*_cord_rows(case, samples, masks["cord"], *at_points)]
     rows += _target_rows(case, samples, masks["target"], *at_points)
+    full = full_doses(case, samples)
     high = (monte_carlo["dose_rbe"].values >= 0.5 * case.prescription.total_gy_rbe) & (share > 0.0)
     if not high.any():
         raise InputError("monte_carlo: expected voxels above half the prescription, got none")
@@ -86,7 +82,9 @@ def agreement(
         "scale": str(dose["dose_rbe"].attrs["scale"]),
         "rows": rows,
         "gamma": {
-            name: gamma_percent(dose[name], monte_carlo[name], factor, counted=share > WHOLE)
+            name: gamma_percent(
+                dose[name], monte_carlo[name], factor, full_dose=full[name], counted=share > WHOLE
+            )
             for name in pencil
         },
         "gamma_percent": GAMMA_PERCENT,
@@ -96,58 +94,15 @@ def agreement(
     }
 
 
-def gamma_percent(
-    fine: xr.DataArray,
-    coarse: xr.DataArray,
-    factor: NDArray[np.int64],
-    *,
-    percent: float = GAMMA_PERCENT,
-    distance_mm: float = GAMMA_MM,
-    counted: NDArray[np.bool_] | None = None,
-) -> float:
-    """Compute the share [%] of voxels whose gamma is at most 1.
+def full_doses(case: Case, samples: xr.Dataset) -> dict[str, float]:
+    """Give what per cent of gamma are of: the prescription, and the absorbed dose [Gy] that goes with it.
 
-    Parameters
-    ----------
-    fine : (z, y, x)
-        The dose that is judged; averaged over boxes of the size of coarse voxels, at every fine place.
-    coarse : (z, y, x)
-        The reference, on voxels of `factor` fine ones along x, y, z.
-    percent, distance_mm : float
-        Of the reference's highest dose; and how far the same dose may lie away. Voxels from `GAMMA_FROM` of
-        the highest dose on count.
-    counted : (z, y, x), optional
-        Coarse voxels that count at all.
-
-    Notes
-    -----
-    Low et al., Med. Phys. 25 (1998) 656, global dose difference; the search stops at `distance_mm`, beyond
-    which no voxel passes.
+    A prescription is one of RBE-weighted dose; the absorbed dose is taken in the target's mean proportion.
     """
-    reference = coarse.values.astype(np.float64)
-    size = factor[::-1]
-    boxes = uniform_filter(fine.values.astype(np.float64), size=tuple(size), mode="nearest")
-    highest = float(reference.max())
-    everywhere = np.ones_like(reference, dtype=bool) if counted is None else counted
-    chosen = np.argwhere((reference >= GAMMA_FROM * highest) & everywhere)
-    # a box of an even number of voxels has its middle half a voxel in front of its index
-    centre = chosen * size + 0.5 * (size - 1) + np.where(size % 2 == 0, 0.5, 0.0)
-    edge = np.array([float(np.diff(fine[name].values[:2])[0]) for name in "zyx"])
-    wanted, allowed = reference[tuple(chosen.T)], 0.01 * percent * highest
-    lowest = np.full(len(chosen), np.inf)
-    for away in _sphere(distance_mm):
-        found = map_coordinates(boxes, (centre + away / edge).T, order=1, mode="nearest")
-        squared = float(away @ away) / distance_mm**2 + ((found - wanted) / allowed) ** 2
-        np.minimum(lowest, squared, out=lowest)
-    return float(100.0 * np.mean(lowest <= 1.0 + 1e-9))
-
-
-def _sphere(radius_mm: float) -> Array:
-    """List places (place, 3) [mm] of an even lattice within a distance."""
-    count = int(radius_mm / SEARCH_MM + 1e-9)
-    line = SEARCH_MM * np.arange(-count, count + 1)
-    lattice = np.array(list(product(line, line, line)))
-    return np.asarray(lattice[(lattice**2).sum(axis=1) <= radius_mm**2 * (1.0 + 1e-9)])
+    target = samples["sample_structure"].values == STRUCTURES["target"]
+    mean = [float(samples[name].values[target].mean()) for name in ("sample_dose", "sample_dose_rbe")]
+    total = case.prescription.total_gy_rbe
+    return {"dose": total * mean[0] / mean[1], "dose_rbe": total}
 
 
 def _factor(phantom: xr.Dataset, monte_carlo: xr.Dataset) -> NDArray[np.int64]:

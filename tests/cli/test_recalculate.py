@@ -42,6 +42,7 @@ def _stages() -> dict[str, xr.Dataset]:
         "sample_structure": [1, 2],
         "sample_volume": [1.0, 1.0],
         "sample_dura_distance": [-1.0, 4.0],
+        "sample_dose": [20.0, 25.0],
         "sample_dose_rbe": [49.0, 60.0],
     }
     spots = {

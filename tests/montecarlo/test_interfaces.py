@@ -56,7 +56,8 @@ def test_gamma_behind_an_edge(water_field, material, tissue, first, last):
     pencil, found, _ = _both(water_field, phantom)
     factor = np.array([2, 2, 2])
     # 2 %/1 mm; Monte Carlo has 1.7 % of its own here, and the pencil beam's water is one of 0.998 g/cm3
-    assert gamma_percent(pencil["dose"], found["dose"], factor) >= 97.0
+    highest = float(found["dose"].max())
+    assert gamma_percent(pencil["dose"], found["dose"], factor, full_dose=highest) >= 97.0
     assert float(pencil["dose"].sum()) * 8.0 == pytest.approx(float(found["dose"].sum()) * 64.0, rel=0.01)
 
 
