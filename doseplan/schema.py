@@ -158,6 +158,13 @@ VARIABLES = {
     "dose_uncertainty": _declare(VOXEL, "float32", "1", "standard deviation of the dose over the dose"),
     "dose_rbe_uncertainty": _declare(VOXEL, "float32", "1", "standard deviation of the dose_rbe over it"),
     "let_d_uncertainty": _declare(VOXEL, "float32", "1", "standard deviation of the let_d over it"),
+    "effect_linear": _declare(VOXEL, "float32", "1", "linear channel of the scale's RBE model, whole course"),
+    "effect_root": _declare(VOXEL, "float32", "1", "root channel of the scale's RBE model, whole course"),
+    "effect_linear_uncertainty": _declare(VOXEL, "float32", "1", "standard deviation of the channel over it"),
+    "effect_root_uncertainty": _declare(VOXEL, "float32", "1", "standard deviation of the channel over it"),
+    "correction": _declare(VOXEL, "float32", "1", "Monte Carlo over pencil beam, on both channels"),
+    "correction_uncertainty": _declare(VOXEL, "float32", "1", "standard deviation of the correction"),
+    "sample_correction": _declare(("sample",), "float64", "1", "what both channels were multiplied by"),
     # evaluation
     "dvh": _declare(HISTOGRAM, "float64", "%", "volume that gets at least the dose", rbe=True),
     "dvh_dose": _declare(("dose_bin",), "float64", "Gy(RBE)", "dose level, whole course", rbe=True),

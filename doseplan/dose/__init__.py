@@ -20,7 +20,7 @@ from doseplan.dose.rays import Rays, trace_spots, with_range_error
 from doseplan.dose.scenario import NOMINAL, Scenario, error_scenarios
 from doseplan.dose.spots import place_spots
 from doseplan.dose.spread_out import spread_out_peak
-from doseplan.dose.total import grid_dose, sample_dose
+from doseplan.dose.total import grid_dose, grid_effect, sample_dose
 
 __all__ = [
     "NOMINAL",
@@ -38,6 +38,7 @@ __all__ = [
     "error_rays",
     "error_scenarios",
     "grid_dose",
+    "grid_effect",
     "implant_crossings",
     "influence_rows",
     "place_fields",

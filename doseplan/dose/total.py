@@ -17,6 +17,11 @@ from doseplan.dose.rays import MODEL, Rays, trace_spots
 from doseplan.dose.voxel_sums import ASSUMPTIONS, body_voxels, voxel_sums
 from doseplan.messages import InputError, Progress, silent
 
+Array = NDArray[np.float64]
+
+Days = Sequence[tuple[int, Channels]]
+"""Fractions of each course, and the channels of its fields, totals over its days."""
+
 
 def sample_dose(
     case: Case,
@@ -26,6 +31,7 @@ def sample_dose(
     library: xr.Dataset,
     *,
     rays: Rays | None = None,
+    correction: Array | None = None,
 ) -> xr.Dataset:
     """Compute the final dose at the sample points in float64.
 
@@ -33,6 +39,8 @@ def sample_dose(
     ----------
     rays
         Of the spots in the phantom; None traces them.
+    correction : (sample,), optional
+        Multiplies all channels.
 
     Returns
     -------
@@ -43,7 +51,7 @@ def sample_dose(
     _check_weights(spots)
     rays = trace_spots(phantom, spots, library) if rays is None else rays
     days = [
-        (fractions, point_dose(samples["sample_position"].values, rays, part, library))
+        (fractions, _times(point_dose(samples["sample_position"].values, rays, part, library), correction))
         for fractions, part in by_course(case, spots)
     ]
     channels = _together(days)
@@ -64,6 +72,7 @@ def grid_dose(
     library: xr.Dataset,
     *,
     rays: Rays | None = None,
+    correction: Array | None = None,
     progress: Progress = silent,
 ) -> xr.Dataset:
     """Compute the final dose on the phantom's voxels, in float64 and stored as float32.
@@ -75,24 +84,18 @@ def grid_dose(
     ----------
     rays
         Of the spots in the phantom; None traces them.
+    correction : (z, y, x), optional
+        Multiplies all channels.
 
     Returns
     -------
     Dataset
         `dose`, `dose_rbe`, `let_d`: totals over the course.
     """
-    _check_weights(spots)
     body = body_voxels(phantom)
-    rays = trace_spots(phantom, spots, library) if rays is None else rays
-    parts = by_course(case, spots)
-
-    def told(course: int) -> Progress:
-        return lambda _, done: progress("dose grid", (course + done) / len(parts))
-
-    days = [
-        (fractions, voxel_sums(phantom, body, rays, part, library, told(course)))
-        for course, (fractions, part) in enumerate(parts)
-    ]
+    days = _grid_days(
+        case, phantom, body, spots, library, rays=rays, correction=correction, progress=progress
+    )
     summed = _together(days)
     dose_rbe = _rbe_weighted("sample_dose_rbe", days, case.prescription.scale, case)
     on_body = {
@@ -100,17 +103,73 @@ def grid_dose(
         "dose_rbe": dose_rbe.values,
         "let_d": _mean_let(summed.dose, summed.dose_let),
     }
-    channels = {name: np.zeros(phantom["rsp"].shape, np.float32) for name in on_body}
-    for name, values in on_body.items():
-        channels[name].flat[body] = values
     attributes = rbe_model(case.prescription.scale).attributes(case.prescription.fractions)
     data = {
-        name: schema.variable(name, values, **(attributes if name == "dose_rbe" else {}))
-        for name, values in channels.items()
+        name: schema.variable(
+            name, _on_grid(phantom, body, values), **(attributes if name == "dose_rbe" else {})
+        )
+        for name, values in on_body.items()
     }
     coordinates = {name: schema.variable(name, phantom[name].values) for name in "zyx"}
     dataset = xr.Dataset(data, coords=coordinates, attrs={"assumptions": [*MODEL, *ASSUMPTIONS]})
-    return schema.check(dataset, *channels)
+    return schema.check(dataset, *data)
+
+
+def grid_effect(
+    case: Case,
+    phantom: xr.Dataset,
+    spots: xr.Dataset,
+    library: xr.Dataset,
+    *,
+    rays: Rays | None = None,
+    progress: Progress = silent,
+) -> tuple[Array, Array]:
+    """Compute the linear and the root channel of the prescription's scale on the voxels, (z, y, x) each.
+
+    They add up over spots and over volumes, which the RBE-weighted dose does not. Of several courses they are
+    the sums.
+    """
+    body = body_voxels(phantom)
+    days = _grid_days(case, phantom, body, spots, library, rays=rays, correction=None, progress=progress)
+    linear, root = linear_and_root(case.prescription.scale, _together(days))
+    return _on_grid(phantom, body, linear), _on_grid(phantom, body, root)
+
+
+def _grid_days(
+    case: Case,
+    phantom: xr.Dataset,
+    body: NDArray[np.int64],
+    spots: xr.Dataset,
+    library: xr.Dataset,
+    *,
+    rays: Rays | None,
+    correction: Array | None,
+    progress: Progress,
+) -> Days:
+    """Sum the channels of each course's spots in voxels of the body."""
+    _check_weights(spots)
+    rays = trace_spots(phantom, spots, library) if rays is None else rays
+    parts = by_course(case, spots)
+    times = None if correction is None else correction.flat[body]
+
+    def told(course: int) -> Progress:
+        return lambda _, done: progress("dose grid", (course + done) / len(parts))
+
+    return [
+        (fractions, _times(voxel_sums(phantom, body, rays, part, library, told(course)), times))
+        for course, (fractions, part) in enumerate(parts)
+    ]
+
+
+def _times(channels: Channels, correction: Array | None) -> Channels:
+    return channels if correction is None else Channels(*(correction * values for values in channels))
+
+
+def _on_grid(phantom: xr.Dataset, body: NDArray[np.int64], values: Array) -> Array:
+    """Put values of the body's voxels on the grid, (z, y, x); 0 elsewhere."""
+    grid = np.zeros(phantom["rsp"].shape)
+    grid.flat[body] = values
+    return grid
 
 
 def _check_weights(spots: xr.Dataset) -> None:
@@ -119,10 +178,6 @@ def _check_weights(spots: xr.Dataset) -> None:
         raise InputError("weight: expected finite weights of at least 0, got NaN, infinity or less")
     if not (weight > 0.0).any():
         raise InputError("weight: expected a spot with ions, got weights that are all 0: no dose to compute")
-
-
-Days = Sequence[tuple[int, Channels]]
-"""Fractions of each course, and the channels of its fields, totals over its days."""
 
 
 def _together(days: Days) -> Channels:

@@ -127,17 +127,20 @@ def _at_points(
     samples: xr.Dataset, coarse_pencil: Array, monte_carlo: xr.Dataset
 ) -> tuple[Array, Array, Array]:
     """Give dose of the pencil beam, of the Monte Carlo, and its uncertainty [Gy(RBE)] at the samples."""
-    values = monte_carlo["dose_rbe"].values.astype(np.float64)
-    difference = values - coarse_pencil
-    deviation = values * monte_carlo["dose_rbe_uncertainty"].values
+    other = monte_carlo["dose_rbe"].astype(np.float64)
+    points, pencil = samples["sample_position"].values, samples["sample_dose_rbe"].values
+    moved = at_points(other - coarse_pencil, points)
+    spread = at_points(other * monte_carlo["dose_rbe_uncertainty"], points)
+    return pencil, np.maximum(pencil + moved, 0.0), spread
+
+
+def at_points(values: xr.DataArray, points: Array) -> Array:
+    """Interpolate a field on voxels to points (x, y, z) [mm]; beyond the voxels as at their edge."""
     place = []
     for axis, name in ((2, "z"), (1, "y"), (0, "x")):
-        centre = monte_carlo[name].values
-        place.append((samples["sample_position"].values[:, axis] - centre[0]) / (centre[1] - centre[0]))
-    pencil = samples["sample_dose_rbe"].values
-    moved = map_coordinates(difference, place, order=1, mode="nearest")
-    spread = map_coordinates(deviation, place, order=1, mode="nearest")
-    return pencil, np.maximum(pencil + moved, 0.0), spread
+        centre = values[name].values
+        place.append((points[:, axis] - centre[0]) / (centre[1] - centre[0]))
+    return np.asarray(map_coordinates(values.values.astype(np.float64), place, order=1, mode="nearest"))
 
 
 def _cord_rows(

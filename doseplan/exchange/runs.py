@@ -25,11 +25,15 @@ def run_digest(attributes: dict[str, Any]) -> str:
     Parameters
     ----------
     attributes
-        `case`, `case_toml`, `anatomy_toml`, `schema_version`, and `versions` with `doseplan`.
+        `case`, `case_toml`, `anatomy_toml`, `schema_version`, and `versions` with `doseplan`; `correction` of
+        a run that was planned again.
     """
     names = ("case", "case_toml", "anatomy_toml")
-    said = (*(attributes[name] for name in names), attributes["versions"]["doseplan"])
-    return hashlib.sha256("\0".join(map(str, (*said, attributes["schema_version"]))).encode()).hexdigest()
+    said = [*(attributes[name] for name in names), attributes["versions"]["doseplan"]]
+    said.append(attributes["schema_version"])
+    if "correction" in attributes:
+        said.append(attributes["correction"])
+    return hashlib.sha256("\0".join(map(str, said)).encode()).hexdigest()
 
 
 def write_run(tree: xr.DataTree, folder: str | Path) -> None:

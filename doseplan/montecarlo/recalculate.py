@@ -1,23 +1,28 @@
 """Recompute the dose of a finished plan by Monte Carlo, with its statistical uncertainty."""
 
+import math
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter
 
 from doseplan import schema
 from doseplan.beam.scattering import momentum_range_spread
 from doseplan.beam.stopping import range_at, slowing
 from doseplan.beam.tables import KEV_PER_UM
+from doseplan.biology.courses import course_dose
 from doseplan.biology.models import rbe_model
 from doseplan.case.spec import Case
 from doseplan.constants import GRAY_PER_MEV_PER_GRAM, WATER_DENSITY
 from doseplan.dose.beam_data import LIBRARY_LINE, air_sigma
 from doseplan.dose.channels import RESPONSES, Channels, linear_and_root
+from doseplan.dose.days import by_course
 from doseplan.dose.voxel_sums import BODY_RSP
 from doseplan.messages import InputError, Progress, silent
-from doseplan.montecarlo.simulate import BATCHES, Limits, Source, check_numbers, simulate
+from doseplan.montecarlo.simulate import BATCHES, Limits, Source, Voxels, check_numbers, simulate
 from doseplan.montecarlo.tables import Tables, build_tables
 from doseplan.montecarlo.voxels import coarse_mean, crossed_voxels, score_factors
 
@@ -30,7 +35,10 @@ KEEP = {1: 0.2, 2: 0.3}
 """[1] part of the hydrogen and helium that is followed, with more weight: they make a tenth of the dose and
 most of the tracks. The dose of a voxel in the target gets 2 % more uncertain and costs two thirds."""
 
-QUANTITIES = ("dose", "dose_rbe", "let_d")
+NEXT_COURSE = 0x9E3779B97F4A7C15
+"""Added to the seed from course to course, so that they do not share their chance."""
+
+QUANTITIES = ("dose", "dose_rbe", "let_d", "effect_linear", "effect_root")
 
 ASSUMPTIONS = (
     "Monte Carlo: condensed histories; straggling and the angle of multiple scattering have the right "
@@ -50,10 +58,11 @@ def recalculate(
     histories: int,
     seed: int = 1,
     score_mm: float = SCORE_MM,
+    blur_mm: float = 0.0,
     limits: Limits | None = None,
     progress: Progress = silent,
 ) -> xr.Dataset:
-    """Compute dose, RBE-weighted dose and LETd of weighted spots in a phantom.
+    """Compute dose, RBE-weighted dose, its channels and LETd of weighted spots in a phantom.
 
     Parameters
     ----------
@@ -69,12 +78,14 @@ def recalculate(
         The same seed and histories give the same bits on any number of threads.
     score_mm : float [mm]
         Edge of the scored voxels.
+    blur_mm : float [mm]
+        Scores are spread by a Gaussian of this sigma before all else: less noise, less detail.
 
     Returns
     -------
     Dataset
-        On the scored voxels: `dose`, `dose_rbe`, `let_d` (totals over the course) and one standard deviation
-        of each over its value, `dose_uncertainty`, `dose_rbe_uncertainty`, `let_d_uncertainty`; 0 outside the
+        On the scored voxels: `dose`, `dose_rbe`, `let_d`, `effect_linear`, `effect_root` (totals over the
+        course) and one standard deviation of each over its value, `dose_uncertainty` and so on; 0 outside the
         body. Attrs: `histories`, `seed`, `batches`, `assumptions`.
 
     Raises
@@ -83,26 +94,55 @@ def recalculate(
         No spot with ions, or numbers that make no sense.
     """
     check_numbers(histories, seed)
+    if not 0.0 <= blur_mm < np.inf:
+        raise InputError(f"blur_mm: expected 0 <= blur_mm < infinity, got {blur_mm}")
     weight = spots["weight"].values
     if not (np.isfinite(weight).all() and (weight >= 0.0).all() and (weight > 0.0).any()):
         raise InputError("weight: expected finite weights of at least 0, one of them above, got others")
     progress("Monte Carlo: tables", 0.0)
-    chosen = spots.isel(spot=np.flatnonzero(weight > 0.0))
-    tables = plan_tables(float(chosen["spot_energy"].max()))
     voxels = crossed_voxels(phantom, score_mm=score_mm)
     factor = score_factors(voxels.grid.edge, score_mm)
-    to_gray = float(weight.sum()) * 1e6 * GRAY_PER_MEV_PER_GRAM / _volumes(phantom, factor, voxels.grid.edge)
+    body = coarse_mean(phantom["rsp"].values, factor) >= BODY_RSP
+    per_ion = body * 1e6 * GRAY_PER_MEV_PER_GRAM / _volumes(phantom, factor, voxels.grid.edge)
+    days = [(fractions, part) for fractions, part in by_course(case, spots) if part["weight"].values.any()]
+    shares = [float(part["weight"].sum()) / float(weight.sum()) for _, part in days]
+    every = [
+        _batches(
+            part, voxels, per_ion,
+            histories=max(BATCHES, math.ceil(share * histories)), seed=(seed + number * NEXT_COURSE) % 2**64,
+            limits=limits, progress=progress,
+        )
+        for number, ((_, part), share) in enumerate(zip(days, shares, strict=True))
+    ]  # fmt: skip
+    sums = _Sums(case, [fractions for fractions, _ in days], body.shape)
+    sigma = blur_mm / (voxels.grid.edge * factor)[::-1]
+    for courses in zip(*every, strict=True):
+        sums.add(np.stack([gaussian_filter(channels, (*sigma, 0.0)) for channels in courses]))
+    return _dataset(case, phantom, factor, sums).assign_attrs(
+        histories=histories, seed=seed, batches=BATCHES, assumptions=list(ASSUMPTIONS)
+    )
+
+
+def _batches(
+    spots: xr.Dataset,
+    voxels: Voxels,
+    per_ion: Floats,
+    *,
+    histories: int,
+    seed: int,
+    limits: Limits | None,
+    progress: Progress,
+) -> Iterator[Floats]:
+    """Yield what all weighted spots of a course give to the channels, (z, y, x, channel), batch by batch."""
+    weight = spots["weight"].values
+    chosen = spots.isel(spot=np.flatnonzero(weight > 0.0))
+    tables = plan_tables(float(chosen["spot_energy"].max()))
     batches = simulate(
         tables, voxels, plan_source(chosen), chosen["weight"].values,
         histories=histories, seed=seed, limits=limits, progress=progress,
     )  # fmt: skip
-    body = coarse_mean(phantom["rsp"].values, factor) >= BODY_RSP
-    sums = _Sums(case, body.size)
     for score, _ in batches:
-        sums.add(score * (to_gray * body).reshape(-1, 1))
-    return _dataset(case, phantom, factor, sums).assign_attrs(
-        histories=histories, seed=seed, batches=BATCHES, assumptions=list(ASSUMPTIONS)
-    )
+        yield score.reshape(*per_ion.shape, -1) * (float(weight.sum()) * per_ion[..., np.newaxis])
 
 
 @lru_cache(maxsize=2)
@@ -148,24 +188,24 @@ def plan_source(spots: xr.Dataset) -> Source:
 class _Sums:
     """Sums over batches: channels, and every quantity of a batch alone with its square."""
 
-    def __init__(self, case: Case, rows: int) -> None:
-        self.case = case
-        self.channels = np.zeros((rows, len(Channels._fields)))
-        self.first = {name: np.zeros(rows) for name in QUANTITIES}
-        self.second = {name: np.zeros(rows) for name in QUANTITIES}
+    def __init__(self, case: Case, fractions: list[int], shape: tuple[int, ...]) -> None:
+        self.scale, self.fractions = case.prescription.scale, fractions
+        self.channels = np.zeros((len(fractions), *shape, len(Channels._fields)))
+        self.first = {name: np.zeros(shape) for name in QUANTITIES}
+        self.second = {name: np.zeros(shape) for name in QUANTITIES}
         self.batches = 0
 
     def add(self, channels: Floats) -> None:
-        """Add one batch, as the whole plan's channels (row, channel)."""
+        """Add one batch, as the whole plan's channels (course, z, y, x, channel)."""
         self.channels += channels
-        for name, values in quantities(self.case, channels).items():
+        for name, values in quantities(self.scale, self.fractions, channels).items():
             self.first[name] += values
             self.second[name] += values * values
         self.batches += 1
 
     def mean(self) -> dict[str, Floats]:
         """Give the quantities of all batches together."""
-        return quantities(self.case, self.channels / self.batches)
+        return quantities(self.scale, self.fractions, self.channels / self.batches)
 
     def uncertainty(self, name: str) -> Floats:
         """Give one standard deviation of the mean over the mean; 0 where there is nothing."""
@@ -175,14 +215,18 @@ class _Sums:
         return np.divide(np.sqrt(variance), mean, out=np.zeros_like(mean), where=mean > 0.0)
 
 
-def quantities(case: Case, channels: Floats) -> dict[str, Floats]:
-    """Turn channels (row, channel) into dose [Gy], RBE-weighted dose and LETd [keV/um]."""
-    named = Channels(*channels.T)
-    model = rbe_model(case.prescription.scale)
-    linear, root = linear_and_root(case.prescription.scale, named)
-    dose_rbe = model.dose(linear, root, fractions=case.prescription.fractions)
-    let_d = np.divide(named.dose_let, named.dose, out=np.zeros_like(named.dose), where=named.dose > 0.0)
-    return {"dose": named.dose, "dose_rbe": dose_rbe, "let_d": let_d}
+def quantities(scale: str, fractions: Sequence[int], channels: Floats) -> dict[str, Floats]:
+    """Turn channels (course, ..., channel) into the quantities, by name, of all courses together."""
+    days = Channels(*np.moveaxis(channels, -1, 0))
+    linear, root = linear_and_root(scale, days)
+    dose, dose_let = days.dose.sum(axis=0), days.dose_let.sum(axis=0)
+    return {
+        "dose": dose,
+        "dose_rbe": course_dose(rbe_model(scale), linear, root, fractions),
+        "let_d": np.divide(dose_let, dose, out=np.zeros_like(dose), where=dose > 0.0),
+        "effect_linear": linear.sum(axis=0),
+        "effect_root": root.sum(axis=0),
+    }
 
 
 def _volumes(phantom: xr.Dataset, factor: NDArray[np.int64], edge: Floats) -> Floats:
@@ -204,12 +248,11 @@ def _dataset(case: Case, phantom: xr.Dataset, factor: NDArray[np.int64], sums: _
         first = np.arange(0, values.size, step)
         last = np.append(first[1:], values.size) - 1
         centres[name] = schema.variable(name, 0.5 * (values[first] + values[last]))
-    shape = tuple(centres[name].size for name in "zyx")
     attributes = rbe_model(case.prescription.scale).attributes(case.prescription.fractions)
     data = {}
     for name, values in sums.mean().items():
-        stated = attributes if name == "dose_rbe" else {}
-        data[name] = schema.variable(name, values.reshape(shape), **stated)
+        stated = {} if name in ("dose", "let_d") else attributes
+        data[name] = schema.variable(name, values, **stated)
         spread = f"{name}_uncertainty"
-        data[spread] = schema.variable(spread, sums.uncertainty(name).reshape(shape))
+        data[spread] = schema.variable(spread, sums.uncertainty(name))
     return schema.check(xr.Dataset(data, coords={name: centres[name] for name in "zyx"}), *data)

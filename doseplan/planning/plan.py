@@ -14,7 +14,7 @@ from doseplan.messages import Progress, silent
 from doseplan.planning.barrier import Raised, raise_minimum
 from doseplan.planning.limits import ASSUMPTIONS, largest_scale
 from doseplan.planning.problem import Channels
-from doseplan.planning.seen import Seen, seen_samples
+from doseplan.planning.seen import Seen, corrected, seen_samples
 from doseplan.planning.solver import Report, least_squares_start
 
 Array = NDArray[np.float64]
@@ -87,6 +87,7 @@ def optimise(
     rays: Rays | None = None,
     errors: Sequence[Rays] = (),
     start: xr.Dataset | None = None,
+    correction: xr.Dataset | None = None,
     progress: Progress = silent,
 ) -> xr.Dataset:
     """Raise the target's minimum towards the prescription under the case's hard limits.
@@ -104,6 +105,9 @@ def optimise(
     start
         Spots with the weights of a plan for the same spots (another arm): saves work, changes the result
         within the tolerance.
+    correction
+        From `correction_field`: multiplies the channels of every sample, and by `STAY_BELOW` of its standard
+        deviations limits are lowered.
 
     Returns
     -------
@@ -119,6 +123,8 @@ def optimise(
     """
     rays = trace_spots(phantom, spots, library) if rays is None else rays
     seen = seen_samples(case, samples, spots, library, [rays, *errors])
+    if correction is not None:
+        seen = corrected(seen, correction)
     chosen = _first_working_set(seen)
     near = every = np.arange(seen.scenario.size)
     weight = None if start is None else start["weight"].values

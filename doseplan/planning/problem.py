@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from doseplan.biology.courses import course_dose, course_gradient
 from doseplan.biology.models import rbe_model
 from doseplan.dose import DoseOperator, EntryOperator
+from doseplan.planning.correction import CorrectedOperator
 
 Array = NDArray[np.float64]
 Channels = tuple[Array, Array]
@@ -36,7 +37,7 @@ class Problem:
     fractions : (course,)
     """
 
-    operators: Sequence[DoseOperator | EntryOperator]
+    operators: Sequence[DoseOperator | EntryOperator | CorrectedOperator]
     peak: Array
     upper: Array
     target: NDArray[np.int64]

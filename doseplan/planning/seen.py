@@ -1,7 +1,7 @@
 """All that a plan has to answer for: every sample of the case, and cord and target in each scenario."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import xarray as xr
@@ -11,9 +11,11 @@ from doseplan import schema
 from doseplan.biology.courses import course_dose
 from doseplan.biology.models import rbe_model
 from doseplan.case.spec import Case
-from doseplan.dose import Rays, course_channels, dose_operator, influence_rows, spot_courses
+from doseplan.dose import DoseOperator, Rays, course_channels, dose_operator, influence_rows, spot_courses
 from doseplan.dose.curves import peak_root
+from doseplan.evaluation.agreement import at_points
 from doseplan.messages import InputError
+from doseplan.planning.correction import STAY_BELOW, CorrectedOperator
 from doseplan.planning.limits import HOT_TISSUE_PERCENT, upper_limits
 from doseplan.planning.problem import Channels, Problem, influence_channels
 
@@ -48,6 +50,8 @@ class Seen:
         What the final dose must stay below, infinite where nothing limits it.
     bound : (row,) [Gy(RBE)]
         What planning stays below.
+    factor : (row,), optional
+        Multiplies both channels.
     """
 
     case: Case
@@ -60,6 +64,7 @@ class Seen:
     planned: Chosen
     upper: Array
     bound: Array
+    factor: Array | None = None
 
     @property
     def is_target(self) -> Chosen:
@@ -79,7 +84,7 @@ class Seen:
             for rays, rows in self._by_scenario(chosen)
         ]
         linear, root = (np.concatenate(parts, axis=1) for parts in zip(*found, strict=True))
-        return linear, root
+        return self._times(linear, chosen), self._times(root, chosen)
 
     def gye(self, channels: Channels) -> Array:
         """Compute Gy(RBE) of rows from their channels."""
@@ -98,7 +103,7 @@ class Seen:
         course, fractions = spot_courses(self.case, self.spots)
         problem = Problem(
             operators=[
-                dose_operator(self.points[rows], rays, self.library, scale=scale)
+                self._corrected(dose_operator(self.points[rows], rays, self.library, scale=scale), rows)
                 for rays, rows in self._by_scenario(chosen)
             ],
             peak=peak_root(self.library, scale)[self.spots["energy_index"].values],
@@ -119,8 +124,17 @@ class Seen:
             influence_rows(self.points[rows], rays, self.spots, self.library, scale=scale)
             for rays, rows in self._by_scenario(chosen)
         ]
-        linear, root = (np.concatenate(parts) for parts in zip(*found, strict=True))
-        return linear, root
+        linear, root = (np.concatenate(parts).T for parts in zip(*found, strict=True))
+        return self._times(linear, chosen).T, self._times(root, chosen).T
+
+    def _times(self, channel: Array, chosen: Indices) -> Array:
+        """Correct a channel of some rows, (..., row)."""
+        return channel if self.factor is None else channel * self.factor[chosen]
+
+    def _corrected(self, operator: DoseOperator, chosen: Indices) -> DoseOperator | CorrectedOperator:
+        if self.factor is None:
+            return operator
+        return CorrectedOperator(operator=operator, factor=self.factor[chosen])
 
     def _by_scenario(self, chosen: Indices) -> list[tuple[Rays, Indices]]:
         """Take rows, in rising order, apart by scenario."""
@@ -174,4 +188,15 @@ def seen_samples(
         planned=samples["planned"].values[row].astype(bool),
         upper=np.where(free, np.inf, upper[row]),
         bound=np.where(free, np.inf, bound[row]),
+    )
+
+
+def corrected(seen: Seen, correction: xr.Dataset) -> Seen:
+    """Multiply what rows get by a correction at their place, and lower limits by its uncertainty."""
+    below = STAY_BELOW * at_points(correction["correction_uncertainty"], seen.points)
+    return replace(
+        seen,
+        factor=at_points(correction["correction"], seen.points),
+        upper=seen.upper * (1.0 - below),
+        bound=seen.bound * (1.0 - below),
     )

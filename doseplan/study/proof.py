@@ -48,10 +48,12 @@ def prove_run(
     Raises
     ------
     InputError
-        The folder is not a run, or has no such arm.
+        The folder is not a run, is a corrected one, or has no such arm.
     """
     folder = Path(folder)
     tree, case = _opened(folder, progress)
+    if "correction" in tree.attrs:
+        raise InputError(f"{folder}: expected a run as planned, got a corrected one: its doses have no proof")
     names = list(tree.children) if arms is None else arms
     unknown = [arm for arm in names if arm not in tree.children]
     if unknown:

@@ -107,6 +107,50 @@ def test_dose_goes_with_the_weights(case, found):
     np.testing.assert_allclose(double["let_d"], found["let_d"], rtol=1e-6)
 
 
+def test_channels_come_with_their_uncertainty(case, found):
+    names = ("effect_linear", "effect_root")
+    schema.check(found, *names, *(f"{name}_uncertainty" for name in names))
+    model = rbe_model(case.prescription.scale)
+    again = model.dose(found["effect_linear"], found["effect_root"], fractions=case.prescription.fractions)
+    np.testing.assert_allclose(again, found["dose_rbe"], rtol=1e-5)
+    high = found["dose"].values > 0.3 * float(found["dose"].max())
+    # the root channel is the absorbed dose times a constant on this scale
+    np.testing.assert_allclose(
+        found["effect_root_uncertainty"].values[high], found["dose_uncertainty"].values[high], rtol=1e-5
+    )
+    assert (found["effect_linear_uncertainty"].values[high] > 0.0).all()
+
+
+def test_a_blur_keeps_the_dose_and_takes_noise_away(case, found):
+    blurred = recalculate(case, _phantom(), _spots(), histories=3200, seed=3, score_mm=4.0, blur_mm=4.0)
+    assert float(blurred["dose"].sum()) == pytest.approx(float(found["dose"].sum()), rel=1e-4)
+    high = found["dose"].values > 0.3 * float(found["dose"].max())
+    noise = [data["dose_uncertainty"].values[high].mean() for data in (blurred, found)]
+    # a Gaussian of one voxel averages 44 of them; neighbours along a beam share their ions
+    assert noise[0] < 0.6 * noise[1]
+
+
+def test_courses_are_mixed_within_their_days_only(case):
+    one = _spots(weights=(300.0, 0.0, 500.0))
+    fractions = np.array([4, 12], dtype=np.int32)
+    stated = {"course_index": [0, 1], "course_fractions": fractions}
+    both = one.assign({name: schema.variable(name, values) for name, values in stated.items()})
+    found = recalculate(case, _phantom(), both, histories=96_000, seed=3, score_mm=4.0)
+    model = rbe_model(case.prescription.scale)
+    parts = []
+    for days, weights, share in ((4, (300.0, 0.0, 0.0), 3 / 8), (12, (0.0, 0.0, 500.0), 5 / 8)):
+        alone = _spots(weights=weights)
+        part = recalculate(case, _phantom(), alone, histories=round(share * 96_000), seed=9, score_mm=4.0)
+        parts.append(model.dose(part["effect_linear"], part["effect_root"], fractions=days))
+    expected = np.sum(parts, axis=0)
+    high = expected > 0.3 * expected.max()
+    # means over the voxels: 0.3 % of noise; all fields on all days give something else
+    assert found["dose_rbe"].values[high].mean() == pytest.approx(expected[high].mean(), rel=0.01)
+    mixed = recalculate(case, _phantom(), one, histories=96_000, seed=3, score_mm=4.0)["dose_rbe"].values
+    print(found["dose_rbe"].values[high].mean(), mixed[high].mean(), expected[high].mean())
+    assert abs(mixed[high].mean() / expected[high].mean() - 1.0) > 0.02
+
+
 def test_spots_stand_where_the_fields_say():
     source = plan_source(_spots())
     np.testing.assert_allclose(source.lateral, [[0, 0, -1], [0, 1, 2], [2, 0, 3]])
@@ -167,6 +211,7 @@ def test_no_ions_is_an_error(case, change, line):
         ({"histories": 5}, "histories: expected 16 <= histories"),
         ({"histories": 160, "seed": -1}, "seed: expected 0 <= seed"),
         ({"histories": 160, "score_mm": 0.0}, "score_mm: expected more than 0"),
+        ({"histories": 160, "blur_mm": -1.0}, "blur_mm: expected 0 <= blur_mm"),
     ],
 )
 def test_numbers_that_make_no_sense_are_errors(case, stated, line):

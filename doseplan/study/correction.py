@@ -1,0 +1,161 @@
+"""A finished run planned again with the pencil beam that its Monte Carlo corrects."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from doseplan import schema
+from doseplan.case.spec import Case
+from doseplan.dose import beam_library, grid_dose, grid_effect, sample_dose, trace_spots
+from doseplan.evaluation.agreement import at_points
+from doseplan.exchange import check_folder, open_run, read_arm, run_digest, write_arm, write_attributes
+from doseplan.messages import InputError, Progress, silent
+from doseplan.montecarlo import recalculate
+from doseplan.montecarlo.simulate import check_numbers
+from doseplan.planning import optimise
+from doseplan.planning.correction import ASSUMPTIONS, BLUR_MM, correction_field, on_grid
+
+Stages = dict[str, xr.Dataset]
+
+
+def correct_run(
+    tree: xr.DataTree,
+    case: Case,
+    *,
+    out: Path,
+    arms: Sequence[str] = (),
+    histories: int,
+    seed: int = 1,
+    progress: Progress = silent,
+) -> xr.DataTree:
+    """Plan the arms of a run again, each with the correction that its Monte Carlo gives.
+
+    Parameters
+    ----------
+    tree
+        From `read_run`, not corrected before.
+    out
+        Folder of the new run; arms that are there already are taken instead of computed.
+    arms
+        Names; all if none is named.
+    histories, seed
+        Of the Monte Carlo of each arm.
+
+    Returns
+    -------
+    DataTree
+        The new run. All its doses are corrected ones; `samples` has `sample_correction`.
+
+    Raises
+    ------
+    InputError
+        An arm that the run does not have, a run that is corrected already, several courses, a folder in use.
+    """
+    check_numbers(histories, seed)
+    names = list(arms or tree.children)
+    attributes = _attributes(tree, names, histories, seed)
+    check_folder(out, attributes)
+    if any(tree[f"{arm}/spots"].to_dataset().sizes.get("course", 1) > 1 for arm in names):
+        raise InputError("correct: expected a run of one course, got several: their doses do not mix")
+    library = beam_library(progress=progress)
+    done: dict[str, Stages] = {}
+    for arm in names:
+        told = _named(progress, arm)
+        found = read_arm(out, arm) if out.exists() else None
+        if found is None:
+            stages = {name: node.to_dataset() for name, node in tree[arm].children.items()}
+            found = _corrected(case, stages, library, histories=histories, seed=seed, progress=told)
+            open_run(out, attributes)
+            write_arm(out, arm, found)
+            write_attributes(out, attributes)
+        done[arm] = found
+    nodes = {f"/{arm}/{stage}": data for arm, stages in done.items() for stage, data in stages.items()}
+    return xr.DataTree.from_dict({"/": xr.Dataset(attrs=attributes), **nodes})
+
+
+def _corrected(
+    case: Case,
+    stages: Stages,
+    library: xr.Dataset,
+    *,
+    histories: int,
+    seed: int,
+    progress: Progress,
+) -> Stages:
+    """Find the correction of one arm, plan it again and compute its corrected dose."""
+    phantom, spots = stages["anatomy"], stages["spots"]
+    monte_carlo = recalculate(
+        case, phantom, spots, histories=histories, seed=seed, blur_mm=BLUR_MM, progress=progress
+    )
+    rays = trace_spots(phantom, spots, library)
+    pencil = grid_effect(case, phantom, spots, library, rays=rays, progress=progress)
+    field = correction_field(case, phantom, pencil, monte_carlo)
+    samples = stages["samples"]
+    planned = optimise(
+        case, phantom, samples, spots, library, rays=rays, start=spots, correction=field, progress=progress
+    )
+    factor = at_points(field["correction"], samples["sample_position"].values)
+    at_samples = sample_dose(case, phantom, samples, planned, library, rays=rays, correction=factor)
+    dose = grid_dose(
+        case,
+        phantom,
+        planned,
+        library,
+        rays=rays,
+        correction=on_grid(field["correction"], phantom),
+        progress=progress,
+    )
+    stated = {"sample_correction": schema.variable("sample_correction", factor)}
+    return {
+        "anatomy": phantom,
+        "samples": samples.assign(at_samples.data_vars).assign(stated),
+        "spots": planned,
+        "dose": dose,
+    }
+
+
+def cord_verdicts(agreement: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Tell for each arm whether the cord limit holds under Monte Carlo where the pencil beam is highest.
+
+    Parameters
+    ----------
+    agreement
+        From `recalculate_run`.
+
+    Returns
+    -------
+    dict
+        By arm `monte_carlo_gye`, `uncertainty_gye`, `limit_gye`, and `holds`: it is not above the limit by
+        more than its uncertainty, one standard deviation. Arms without a limit are left out.
+    """
+    found = {}
+    for name, arm in agreement["arms"].items():
+        row = next(row for row in arm["rows"] if row["quantity"] == "maximum, at its place")
+        if row["limit_gye"] is not None:
+            values = {key: row[key] for key in ("monte_carlo_gye", "uncertainty_gye", "limit_gye")}
+            above = row["monte_carlo_gye"] - row["limit_gye"]
+            found[name] = {**values, "holds": bool(above <= row["uncertainty_gye"])}
+    return found
+
+
+def _attributes(tree: xr.DataTree, names: Sequence[str], histories: int, seed: int) -> dict[str, Any]:
+    """Describe the new run; its digest tells it from the one that it comes from."""
+    attributes = {str(name): value for name, value in tree.attrs.items()}
+    if "correction" in attributes:
+        raise InputError(
+            f"correct: expected a run as planned, got one corrected by {attributes['correction']}"
+        )
+    unknown = [arm for arm in names if arm not in tree.children]
+    if unknown:
+        raise InputError(f"arm: expected one of {', '.join(tree.children)}, got {', '.join(unknown)}")
+    attributes["correction"] = f"Monte Carlo of {histories:,} histories an arm, seed {seed}"
+    lines = [*map(str, np.atleast_1d(attributes.get("assumptions", []))), *ASSUMPTIONS]
+    attributes["assumptions"] = list(dict.fromkeys(lines))
+    return {**attributes, "digest": run_digest(attributes)}
+
+
+def _named(progress: Progress, name: str) -> Progress:
+    return lambda message, done: progress(f"{name}: {message}", done)
