@@ -162,6 +162,8 @@ VARIABLES = {
     "effect_root": _declare(VOXEL, "float32", "1", "root channel of the scale's RBE model, whole course"),
     "effect_linear_uncertainty": _declare(VOXEL, "float32", "1", "standard deviation of the channel over it"),
     "effect_root_uncertainty": _declare(VOXEL, "float32", "1", "standard deviation of the channel over it"),
+    "smooth_dose_rbe": _declare(VOXEL, "float32", "Gy(RBE)", "dose_rbe of spread channels", rbe=True),
+    "smooth_dose_rbe_uncertainty": _declare(VOXEL, "float32", "1", "its standard deviation over it"),
     "correction": _declare(VOXEL, "float32", "1", "Monte Carlo over pencil beam, on both channels"),
     "correction_uncertainty": _declare(VOXEL, "float32", "1", "standard deviation of the correction"),
     "sample_correction": _declare(("sample",), "float64", "1", "what both channels were multiplied by"),

@@ -71,6 +71,7 @@ def correct(
     from doseplan.present import report_markdown, save_figures
     from doseplan.present.agreement import agreement_table
     from doseplan.study.correction import cord_verdicts, correct_run
+    from doseplan.study.recalculation import FOLDER
 
     folder = out or run_folder.resolve().parent / f"{run_folder.resolve().name}-corrected"
     with progress() as report:
@@ -78,7 +79,14 @@ def correct(
         texts = (str(source.attrs["case_toml"]), str(source.attrs["anatomy_toml"]))
         case = parse_case(*texts, where=f"{source.attrs['case']}.toml")
         tree = correct_run(
-            source, case, out=folder, arms=arm or (), histories=histories, seed=seed, progress=report
+            source,
+            case,
+            out=folder,
+            source=run_folder / FOLDER,
+            arms=arm or (),
+            histories=histories,
+            seed=seed,
+            progress=report,
         )
         summary = evaluate(tree, case)
         report("figures", 0.0)

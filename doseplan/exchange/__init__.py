@@ -1,6 +1,6 @@
 """Files: run folders, CTs with contours, DICOM."""
 
-from doseplan.exchange.files import write_dataset, write_text
+from doseplan.exchange.files import read_dataset, write_dataset, write_text
 from doseplan.exchange.roles import find_structure, kind_of_cord, require_structure, role_of
 from doseplan.exchange.runs import (
     check_folder,
@@ -21,6 +21,7 @@ __all__ = [
     "make_scan",
     "open_run",
     "read_arm",
+    "read_dataset",
     "read_run",
     "read_scan",
     "require_structure",

@@ -1,5 +1,6 @@
 """Recompute the dose of a finished plan by Monte Carlo, with its statistical uncertainty."""
 
+import hashlib
 import math
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
@@ -79,14 +80,16 @@ def recalculate(
     score_mm : float [mm]
         Edge of the scored voxels.
     blur_mm : float [mm]
-        Scores are spread by a Gaussian of this sigma before all else: less noise, less detail.
+        Sigma of a Gaussian: dose_rbe is also made of scores spread by it, with less noise and less detail.
 
     Returns
     -------
     Dataset
         On the scored voxels: `dose`, `dose_rbe`, `let_d`, `effect_linear`, `effect_root` (totals over the
         course) and one standard deviation of each over its value, `dose_uncertainty` and so on; 0 outside the
-        body. Attrs: `histories`, `seed`, `batches`, `assumptions`.
+        body. With `blur_mm` also `smooth_dose_rbe` and its uncertainty, which knows that voxels along a beam
+        share their ions. Attrs: `histories`, `seed`, `batches`, `blur_mm`, `plan` (digest of the weights),
+        `assumptions`.
 
     Raises
     ------
@@ -114,13 +117,28 @@ def recalculate(
         )
         for number, ((_, part), share) in enumerate(zip(days, shares, strict=True))
     ]  # fmt: skip
-    sums = _Sums(case, [fractions for fractions, _ in days], body.shape)
+    sums, smooth = (_Sums(case, [fractions for fractions, _ in days], body.shape) for _ in range(2))
     sigma = blur_mm / (voxels.grid.edge * factor)[::-1]
     for courses in zip(*every, strict=True):
-        sums.add(np.stack([gaussian_filter(channels, (*sigma, 0.0)) for channels in courses]))
-    return _dataset(case, phantom, factor, sums).assign_attrs(
-        histories=histories, seed=seed, batches=BATCHES, assumptions=list(ASSUMPTIONS)
+        sums.add(np.stack(courses))
+        if blur_mm > 0.0:
+            smooth.add(np.stack([gaussian_filter(channels, (*sigma, 0.0)) for channels in courses]))
+    found = {name: (values, sums.uncertainty(name)) for name, values in sums.mean().items()}
+    if blur_mm > 0.0:
+        found["smooth_dose_rbe"] = (smooth.mean()["dose_rbe"], smooth.uncertainty("dose_rbe"))
+    return _dataset(case, phantom, factor, found).assign_attrs(
+        histories=histories,
+        seed=seed,
+        batches=BATCHES,
+        blur_mm=blur_mm,
+        plan=plan_digest(spots),
+        assumptions=list(ASSUMPTIONS),
     )
+
+
+def plan_digest(spots: xr.Dataset) -> str:
+    """Compute what tells one set of weights from another."""
+    return hashlib.sha256(np.ascontiguousarray(spots["weight"].values, np.float64).tobytes()).hexdigest()[:16]
 
 
 def _batches(
@@ -240,7 +258,9 @@ def _volumes(phantom: xr.Dataset, factor: NDArray[np.int64], edge: Floats) -> Fl
     return np.asarray(z[:, np.newaxis, np.newaxis] * y[:, np.newaxis] * x)
 
 
-def _dataset(case: Case, phantom: xr.Dataset, factor: NDArray[np.int64], sums: _Sums) -> xr.Dataset:
+def _dataset(
+    case: Case, phantom: xr.Dataset, factor: NDArray[np.int64], found: dict[str, tuple[Floats, Floats]]
+) -> xr.Dataset:
     """Name everything as the schema does."""
     centres = {}
     for name, step in zip("xyz", factor, strict=True):
@@ -250,9 +270,8 @@ def _dataset(case: Case, phantom: xr.Dataset, factor: NDArray[np.int64], sums: _
         centres[name] = schema.variable(name, 0.5 * (values[first] + values[last]))
     attributes = rbe_model(case.prescription.scale).attributes(case.prescription.fractions)
     data = {}
-    for name, values in sums.mean().items():
+    for name, (values, uncertainty) in found.items():
         stated = {} if name in ("dose", "let_d") else attributes
         data[name] = schema.variable(name, values, **stated)
-        spread = f"{name}_uncertainty"
-        data[spread] = schema.variable(spread, sums.uncertainty(name))
+        data[f"{name}_uncertainty"] = schema.variable(f"{name}_uncertainty", uncertainty)
     return schema.check(xr.Dataset(data, coords={name: centres[name] for name in "zyx"}), *data)

@@ -57,13 +57,8 @@ def correction_field(
     factor k found has variance s2 from the batches; with t2, the variance of k - 1 over the corrected voxels
     less the mean of s2, what is used is 1 + (k - 1) t2 / (t2 + s2), the best estimate if both are normal.
     """
-    edge = np.array([float(np.diff(phantom[name].values[:2])[0]) for name in "xyz"])
-    factor = score_factors(edge, float(np.diff(monte_carlo["x"].values[:2])[0]))
-    sigma = BLUR_MM / (edge * factor)[::-1]
-    linear, root = (gaussian_filter(coarse_mean(values, factor), sigma) for values in pencil)
-    total = monte_carlo["dose_rbe"].values.astype(np.float64)
-    if linear.shape != total.shape:
-        raise InputError(f"monte_carlo: expected {linear.shape} voxels, got {total.shape}")
+    linear, root = smooth_pencil(phantom, pencil, monte_carlo)
+    total = monte_carlo["smooth_dose_rbe"].values.astype(np.float64)
     model, fractions = rbe_model(case.prescription.scale), case.prescription.fractions
     high = model.dose(linear, root, fractions=fractions) >= FROM * case.prescription.total_gy_rbe
     if not high.any():
@@ -73,7 +68,7 @@ def correction_field(
         return largest_factor(model, linear[high], root[high], dose[high], fractions=fractions)
 
     ratio = found(total)
-    spread = found(total * (1.0 + monte_carlo["dose_rbe_uncertainty"].values)) - ratio
+    spread = found(total * (1.0 + monte_carlo["smooth_dose_rbe_uncertainty"].values)) - ratio
     real = max(float(np.mean((ratio - 1.0) ** 2) - np.mean(spread**2)), 0.0)
     share = real / np.maximum(real + spread**2, 1e-12)
     values, deviation = np.ones(total.shape), np.zeros(total.shape)
@@ -85,6 +80,20 @@ def correction_field(
     }
     attributes = {"blur_mm": BLUR_MM, "real_spread": real**0.5, "assumptions": list(ASSUMPTIONS)}
     return xr.Dataset(data, coords={name: monte_carlo[name] for name in "zyx"}, attrs=attributes)
+
+
+def smooth_pencil(
+    phantom: xr.Dataset, pencil: tuple[Array, Array], monte_carlo: xr.Dataset
+) -> tuple[Array, Array]:
+    """Spread both channels (z, y, x) of the pencil beam as those of the Monte Carlo, on its voxels."""
+    edge = np.array([float(np.diff(phantom[name].values[:2])[0]) for name in "xyz"])
+    factor = score_factors(edge, float(np.diff(monte_carlo["x"].values[:2])[0]))
+    sigma = float(monte_carlo.attrs["blur_mm"]) / (edge * factor)[::-1]
+    linear, root = (gaussian_filter(coarse_mean(values, factor), sigma) for values in pencil)
+    expected = monte_carlo["smooth_dose_rbe"].shape
+    if linear.shape != expected:
+        raise InputError(f"monte_carlo: expected {linear.shape} voxels, got {expected}")
+    return linear, root
 
 
 def on_grid(values: xr.DataArray, phantom: xr.Dataset) -> Array:

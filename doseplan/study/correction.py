@@ -13,10 +13,10 @@ from doseplan.dose import beam_library, grid_dose, grid_effect, sample_dose, tra
 from doseplan.evaluation.agreement import at_points
 from doseplan.exchange import check_folder, open_run, read_arm, run_digest, write_arm, write_attributes
 from doseplan.messages import InputError, Progress, silent
-from doseplan.montecarlo import recalculate
 from doseplan.montecarlo.simulate import check_numbers
 from doseplan.planning import optimise
-from doseplan.planning.correction import ASSUMPTIONS, BLUR_MM, correction_field, on_grid
+from doseplan.planning.correction import ASSUMPTIONS, correction_field, on_grid
+from doseplan.study.recalculation import stored_or_new
 
 Stages = dict[str, xr.Dataset]
 
@@ -26,6 +26,7 @@ def correct_run(
     case: Case,
     *,
     out: Path,
+    source: Path | None = None,
     arms: Sequence[str] = (),
     histories: int,
     seed: int = 1,
@@ -39,6 +40,8 @@ def correct_run(
         From `read_run`, not corrected before.
     out
         Folder of the new run; arms that are there already are taken instead of computed.
+    source
+        Folder with the Monte Carlos of the run, if there are any, as `recalculate_run` leaves it.
     arms
         Names; all if none is named.
     histories, seed
@@ -67,7 +70,10 @@ def correct_run(
         found = read_arm(out, arm) if out.exists() else None
         if found is None:
             stages = {name: node.to_dataset() for name, node in tree[arm].children.items()}
-            found = _corrected(case, stages, library, histories=histories, seed=seed, progress=told)
+            monte_carlo = stored_or_new(
+                case, stages, source, arm, histories=histories, seed=seed, keep=False, progress=told
+            )
+            found = _corrected(case, stages, library, monte_carlo, told)
             open_run(out, attributes)
             write_arm(out, arm, found)
             write_attributes(out, attributes)
@@ -80,16 +86,11 @@ def _corrected(
     case: Case,
     stages: Stages,
     library: xr.Dataset,
-    *,
-    histories: int,
-    seed: int,
+    monte_carlo: xr.Dataset,
     progress: Progress,
 ) -> Stages:
     """Find the correction of one arm, plan it again and compute its corrected dose."""
     phantom, spots = stages["anatomy"], stages["spots"]
-    monte_carlo = recalculate(
-        case, phantom, spots, histories=histories, seed=seed, blur_mm=BLUR_MM, progress=progress
-    )
     rays = trace_spots(phantom, spots, library)
     pencil = grid_effect(case, phantom, spots, library, rays=rays, progress=progress)
     field = correction_field(case, phantom, pencil, monte_carlo)

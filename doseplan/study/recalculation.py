@@ -8,10 +8,12 @@ import xarray as xr
 
 from doseplan.case.spec import Case
 from doseplan.evaluation import agreement
-from doseplan.exchange import write_dataset, write_text
+from doseplan.exchange import read_dataset, write_dataset, write_text
 from doseplan.messages import InputError, Progress, silent
 from doseplan.montecarlo import recalculate
+from doseplan.montecarlo.recalculate import plan_digest
 from doseplan.montecarlo.simulate import check_numbers
+from doseplan.planning.correction import BLUR_MM
 from doseplan.present.agreement import agreement_markdown
 
 FOLDER = "montecarlo"
@@ -39,7 +41,8 @@ def recalculate_run(
     histories : int
         Primary ions for each arm.
     out
-        Folder for `<arm>.nc`, one for each arm as it is finished, and `agreement.md`.
+        Folder for `<arm>.nc`, one for each arm as it is finished, and `agreement.md`; what is there already
+        of the same plan, histories and seed is taken instead of computed.
 
     Returns
     -------
@@ -58,17 +61,9 @@ def recalculate_run(
     found = {}
     for arm in arms or list(tree.children):
         stages = {name: node.to_dataset() for name, node in tree[arm].children.items()}
-        dose = recalculate(
-            case,
-            stages["anatomy"],
-            stages["spots"],
-            histories=histories,
-            seed=seed,
-            progress=_named(progress, arm),
+        dose = stored_or_new(
+            case, stages, out, arm, histories=histories, seed=seed, progress=_named(progress, arm)
         )
-        if out is not None:
-            out.mkdir(parents=True, exist_ok=True)
-            write_dataset(dose, out / f"{arm}.nc")
         progress(f"{arm}: comparison", 1.0)
         found[arm] = agreement(case, stages["anatomy"], stages["samples"], stages["dose"], dose)
     summary = {
@@ -80,6 +75,37 @@ def recalculate_run(
     if out is not None:
         write_text(out / "agreement.md", agreement_markdown(summary))
     return summary
+
+
+def stored_or_new(
+    case: Case,
+    stages: dict[str, xr.Dataset],
+    folder: Path | None,
+    arm: str,
+    *,
+    histories: int,
+    seed: int,
+    keep: bool = True,
+    progress: Progress = silent,
+) -> xr.Dataset:
+    """Take the Monte Carlo of an arm from a folder, or compute it and keep it there.
+
+    One of other weights, histories or seed is computed again.
+    """
+    path = None if folder is None else folder / f"{arm}.nc"
+    wanted = {"histories": histories, "seed": seed, "blur_mm": BLUR_MM, "plan": plan_digest(stages["spots"])}
+    if path is not None and path.is_file():
+        found = read_dataset(path, remedy="delete it, and it is computed again")
+        if all(found.attrs.get(name) == value for name, value in wanted.items()):
+            return found
+    dose = recalculate(
+        case, stages["anatomy"], stages["spots"],
+        histories=histories, seed=seed, blur_mm=BLUR_MM, progress=progress,
+    )  # fmt: skip
+    if path is not None and keep:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_dataset(dose, path)
+    return dose
 
 
 def _named(progress: Progress, name: str) -> Progress:

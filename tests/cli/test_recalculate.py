@@ -15,9 +15,11 @@ from doseplan.biology.models import rbe_model
 from doseplan.case import bundled_cases, load_case
 from doseplan.case.tissues import TISSUES
 from doseplan.cli.montecarlo import add_monte_carlo
-from doseplan.exchange import read_run, write_run
-from doseplan.messages import silent
+from doseplan.exchange import read_run, run_digest, write_run
+from doseplan.messages import InputError, silent
 from doseplan.study import run_attributes
+from doseplan.study.correction import cord_verdicts, correct_run
+from doseplan.study.proof import prove_run
 
 SIZE = {"z": 12, "y": 20, "x": 24}
 
@@ -108,6 +110,41 @@ def test_mistakes_are_one_line(run_folder: Path, arguments: list[str], message: 
     assert done.returncode == 2
     assert message in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_mistakes_in_a_correction_are_one_line(run_folder: Path, tmp_path: Path) -> None:
+    out = tmp_path / "new"
+    done = doseplan("correct", str(run_folder), "--arm", "nowhere", "--out", str(out), folder=tmp_path)
+    assert done.returncode == 2
+    assert done.stderr.strip().splitlines()[-1] == "arm: expected one of none, separated, got nowhere"
+    assert not out.exists()
+
+
+def test_a_run_is_corrected_once_and_in_a_folder_of_its_own(run_folder: Path, tmp_path: Path) -> None:
+    tree, case = read_run(run_folder), load_case(bundled_cases()["t11_t12_mpnst"])
+    with pytest.raises(InputError, match="expected this run"):
+        correct_run(tree, case, out=run_folder, histories=160)
+    tree.attrs["correction"] = "another"
+    with pytest.raises(InputError, match="expected a run as planned, got one corrected by another"):
+        correct_run(tree, case, out=tmp_path / "new", histories=160)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_corrected_run_has_no_proof(run_folder: Path, tmp_path: Path) -> None:
+    tree = read_run(run_folder)
+    tree.attrs["correction"] = "Monte Carlo"
+    tree.attrs["digest"] = run_digest(tree.attrs)
+    write_run(tree, tmp_path / "corrected")
+    with pytest.raises(InputError, match="expected a run as planned, got a corrected one"):
+        prove_run(tmp_path / "corrected")
+
+
+@pytest.mark.parametrize(("found", "holds"), [(49.9, True), (50.3, True), (50.5, False)])
+def test_a_limit_holds_within_one_standard_deviation(found: float, holds: bool) -> None:
+    row = {"quantity": "maximum, at its place", "monte_carlo_gye": found, "uncertainty_gye": 0.4}
+    verdicts = cord_verdicts({"arms": {"none": {"rows": [{**row, "limit_gye": 50.0}]}}})
+    assert verdicts["none"]["holds"] is holds
+    assert cord_verdicts({"arms": {"none": {"rows": [{**row, "limit_gye": None}]}}}) == {}
 
 
 def test_a_planned_run_gets_the_comparison_into_report_and_summary(run_folder: Path, tmp_path: Path) -> None:

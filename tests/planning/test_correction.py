@@ -44,10 +44,12 @@ def _monte_carlo(factor, noise, *, seed=0):
     random = np.random.default_rng(seed).normal(1.0, noise, linear.shape)
     dose = MODEL.dose(factor * linear, factor * root, fractions=FRACTIONS) * random
     data = {
-        "dose_rbe": schema.variable("dose_rbe", dose, **MODEL.attributes(FRACTIONS)),
-        "dose_rbe_uncertainty": schema.variable("dose_rbe_uncertainty", np.full(dose.shape, noise)),
+        "smooth_dose_rbe": schema.variable("smooth_dose_rbe", dose, **MODEL.attributes(FRACTIONS)),
+        "smooth_dose_rbe_uncertainty": schema.variable(
+            "smooth_dose_rbe_uncertainty", np.full(dose.shape, noise)
+        ),
     }
-    return xr.Dataset(data, coords=_axes(12, 2.0))
+    return xr.Dataset(data, coords=_axes(12, 2.0), attrs={"blur_mm": 2.0})
 
 
 def test_the_factor_gives_the_dose_of_the_monte_carlo(case):

@@ -7,12 +7,15 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from doseplan import schema
 from doseplan.case import ScanCase, load_case
 from doseplan.evaluation import evaluate
-from doseplan.exchange import write_scan
+from doseplan.exchange import read_run, write_scan
 from doseplan.exchange.dicom_read import read_dicom
 from doseplan.exchange.dicom_write import write_dicom
 from doseplan.study import judge_dicom, plan_case
+from doseplan.study.correction import correct_run
+from doseplan.study.recalculation import recalculate_run
 
 pytestmark = pytest.mark.slow
 
@@ -80,6 +83,31 @@ def test_an_exported_plan_gets_the_same_verdict(planned, tmp_path) -> None:
     assert found["tumour"]["d50_gye"] == pytest.approx(arm["tumour"]["d50_gye"], abs=0.7)
     assert found["tumour"]["d98_gye"] == pytest.approx(arm["tumour"]["d98_gye"], abs=1.5)
     assert found["tumour"]["volume_cm3"] == pytest.approx(arm["tumour"]["volume_cm3"], rel=0.04)
+
+
+def test_a_corrected_plan_keeps_the_limit_under_monte_carlo(planned, tmp_path) -> None:
+    case, tree = planned
+    out = tmp_path / "corrected"
+    new = correct_run(tree, case, out=out, arms=["separated"], histories=400_000, seed=1)
+    spots = new["separated/spots"].to_dataset()
+    samples = new["separated/samples"].to_dataset()
+    assert spots.attrs["limits_met"]
+    # all doses are corrected ones: the same as those that planning saw
+    assert evaluate(new, case)["arms"]["separated"]["cord"]["max_gye"] == pytest.approx(
+        spots.attrs["cord_maximum_gye"], rel=1e-9
+    )
+    factor = samples["sample_correction"].values
+    target = samples["sample_structure"].values == schema.STRUCTURES["target"]
+    assert 0.95 < factor[target].mean() < 1.05
+    assert factor[target].std() > 1e-3
+    read = read_run(out)
+    assert read.attrs["digest"] != tree.attrs["digest"]
+    assert list(read.children) == ["separated"]
+    found = recalculate_run(new, case, histories=400_000, seed=2)["arms"]["separated"]
+    row = found["rows"][0]
+    assert (row["structure"], row["quantity"]) == ("cord", "maximum, at its place")
+    # one place, one standard deviation: three of them
+    assert row["monte_carlo_gye"] < 50.0 + 3.0 * row["uncertainty_gye"]
 
 
 def test_the_exported_ct_can_be_planned_again(planned, tmp_path) -> None:
