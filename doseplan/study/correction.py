@@ -11,12 +11,20 @@ from doseplan import schema
 from doseplan.case.spec import Case
 from doseplan.dose import beam_library, grid_dose, grid_effect, sample_dose, trace_spots
 from doseplan.evaluation.agreement import at_points
-from doseplan.exchange import check_folder, open_run, read_arm, run_digest, write_arm, write_attributes
+from doseplan.exchange import (
+    check_folder,
+    open_run,
+    read_arm,
+    run_digest,
+    write_arm,
+    write_attributes,
+    write_dataset,
+)
 from doseplan.messages import InputError, Progress, silent
 from doseplan.montecarlo.simulate import check_numbers
 from doseplan.planning import optimise
 from doseplan.planning.correction import ASSUMPTIONS, correction_field, on_grid
-from doseplan.study.recalculation import stored_or_new
+from doseplan.study.recalculation import FOLDER, stored_or_new
 
 Stages = dict[str, xr.Dataset]
 
@@ -39,7 +47,8 @@ def correct_run(
     tree
         From `read_run`, not corrected before.
     out
-        Folder of the new run; arms that are there already are taken instead of computed.
+        Folder of the new run, and of `correction_<arm>.nc` beside its Monte Carlos; arms that are there
+        already are taken instead of computed.
     source
         Folder with the Monte Carlos of the run, if there are any, as `recalculate_run` leaves it.
     arms
@@ -73,8 +82,10 @@ def correct_run(
             monte_carlo = stored_or_new(
                 case, stages, source, arm, histories=histories, seed=seed, keep=False, progress=told
             )
-            found = _corrected(case, stages, library, monte_carlo, told)
+            found, field = _corrected(case, stages, library, monte_carlo, told)
             open_run(out, attributes)
+            (out / FOLDER).mkdir(exist_ok=True)
+            write_dataset(field, out / FOLDER / f"correction_{arm}.nc")
             write_arm(out, arm, found)
             write_attributes(out, attributes)
         done[arm] = found
@@ -88,7 +99,7 @@ def _corrected(
     library: xr.Dataset,
     monte_carlo: xr.Dataset,
     progress: Progress,
-) -> Stages:
+) -> tuple[Stages, xr.Dataset]:
     """Find the correction of one arm, plan it again and compute its corrected dose."""
     phantom, spots = stages["anatomy"], stages["spots"]
     rays = trace_spots(phantom, spots, library)
@@ -110,12 +121,13 @@ def _corrected(
         progress=progress,
     )
     stated = {"sample_correction": schema.variable("sample_correction", factor)}
-    return {
+    corrected = {
         "anatomy": phantom,
         "samples": samples.assign(at_samples.data_vars).assign(stated),
         "spots": planned,
         "dose": dose,
     }
+    return corrected, field
 
 
 def cord_verdicts(agreement: dict[str, Any]) -> dict[str, dict[str, Any]]:
