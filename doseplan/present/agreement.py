@@ -38,7 +38,7 @@ def _rows(summary: dict[str, Any]) -> list[tuple[str, ...]]:
     for name, arm in summary["arms"].items():
         found += [(name, *_row(row)) for row in arm["rows"]]
         high, gamma = arm["voxels"], arm["gamma"]
-        criteria = f"gamma {arm['gamma_percent']:g} %/{arm['gamma_mm']:g} mm"
+        criteria = f"gamma {arm['gamma_percent']:g} % of the prescription/{arm['gamma_mm']:g} mm"
         found += [
             (name, "grid", f"{criteria}, absorbed dose", "", f"{gamma['dose']:.1f} %", ""),
             (name, "grid", f"{criteria}, GyE", "", f"{gamma['dose_rbe']:.1f} %", ""),
