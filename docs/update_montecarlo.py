@@ -31,7 +31,8 @@ from doseplan.biology.models import rbe_model
 from doseplan.case import bundled_cases, load_case
 from doseplan.case.spec import Case
 from doseplan.case.tissues import TISSUES
-from doseplan.dose import beam_library, grid_dose, grid_effect
+from doseplan.constants import WATER_DENSITY
+from doseplan.dose import Scenario, beam_library, grid_dose, grid_effect, trace_spots
 from doseplan.dose.voxel_sums import BODY_RSP
 from doseplan.evaluation import agreement, gamma_percent
 from doseplan.evaluation.agreement import WHOLE, full_doses
@@ -51,6 +52,9 @@ PAGE, RECORD = ROOT / "docs" / "monte_carlo.md", ROOT / "docs" / "monte_carlo.js
 CASE = "t11_t12_mpnst"
 FIELDS = ("water", "bone", "lung", "titanium")
 ARMS = ("none", "decompressed", "separated")
+WATER_PERCENT = 100.0 * (1.0 / WATER_DENSITY - 1.0)
+"""[%] by which depths in the library's water are longer than in water of 1 g/cm3, to which `rsp` refers."""
+
 WIDE_PERCENT = 2.0
 """[%] of the prescription: differences beyond it are counted, if they are three standard deviations too."""
 
@@ -73,7 +77,9 @@ the highest dose. Noise of the Monte Carlo is part of gamma: more histories, mor
 
 WHERE = f"""Differences are Monte Carlo less pencil beam, RBE-weighted, in % of the full dose, of doses
 spread by a Gaussian of {BLUR_MM:g} mm, which takes most of the noise away. *Beyond* is the share of voxels
-that differ by more than {WIDE_PERCENT:g} % of it and by more than three standard deviations.
+that differ by more than {WIDE_PERCENT:g} % of it and by more than three standard deviations. *Same water*:
+the pencil beam once more with depths longer by {WATER_PERCENT:.2f} %, as stopping power ratios refer to water
+of 1 g/cm3 and the library's depths to one of {WATER_DENSITY:g} (decision 3); what is left has other causes.
 """
 
 WHY = {
@@ -158,7 +164,7 @@ def field_part(name: str, histories: int) -> Record:
     )
     spent = clock.read()
     full = {key: float(dose[key].max()) for key in ("dose", "dose_rbe")}
-    smooth, sigma = difference(case, phantom, spots, found, None)
+    smooth, sigma = difference(case, phantom, found, pencil_effect(case, phantom, spots))
     depth = found["y"].values + 0.5 * slabs.DEEP_MM
     at_x = np.broadcast_to(found["x"].values, smooth.shape)
     at_depth = np.broadcast_to(depth[:, np.newaxis], smooth.shape)
@@ -175,13 +181,15 @@ def field_part(name: str, histories: int) -> Record:
             "deeper, elsewhere": (at_depth > last) & ~edge,
         }
         del regions["deeper"]
+    everywhere = np.ones(found["dose"].shape, dtype=bool)
     middle = float(found["z"].values[found.sizes["z"] // 2])
     draw(name, found.sel(z=middle), smooth[_at(found, "z", middle)], full, {})
     return {
         "histories": histories,
         **spent,
-        **measures(dose, found, factors(phantom, found), full, np.ones(found["dose"].shape, bool)),
+        **measures(dose, found, factors(phantom, found), full, everywhere),
         "regions": by_region(found, smooth, sigma, regions, full["dose_rbe"]),
+        "same_water": same_water(case, phantom, spots, found, full["dose_rbe"], everywhere, regions),
     }
 
 
@@ -227,12 +235,17 @@ def patient_part(
     whole = coarse_mean((phantom["rsp"].values >= BODY_RSP).astype(float), factor) > WHOLE
     field = folder / f"correction_{arm}.nc"
     correction = read_dataset(field, remedy="")["correction"] if field.exists() else None
-    smooth, sigma = difference(case, phantom, stages["spots"], found, correction)
+    spots = stages["spots"]
+    pencil = pencil_effect(case, phantom, spots, correction=correction)
+    smooth, sigma = difference(case, phantom, found, pencil)
     regions = patient_regions(phantom, factor)
     places = worst(found, smooth, regions["cord"] | regions["strip"])
     outlines = {key: phantom[key].sel(z=places[2], method="nearest") for key in ("cord", "target")}
     draw(name, found.sel(z=places[2], method="nearest"), smooth[_at(found, "z", places[2])], full, outlines)
     keep = ("structure", "quantity", "pencil_beam_gye", "monte_carlo_gye", "uncertainty_gye", "limit_gye")
+    other = {}
+    if correction is None:
+        other["same_water"] = same_water(case, phantom, spots, found, full["dose_rbe"], whole, regions)
     return {
         "histories": histories,
         **json.loads(spent.read_text(encoding="utf-8")),
@@ -240,6 +253,7 @@ def patient_part(
         "rows": [{key: row[key] for key in keep} for row in judged["rows"]],
         "verdict": cord_verdicts({"arms": {arm: judged}}).get(arm),
         "regions": by_region(found, smooth, sigma, regions, full["dose_rbe"]),
+        **other,
     }
 
 
@@ -303,19 +317,45 @@ def library_gamma(fine: xr.DataArray, coarse: xr.DataArray, factor: Any, full: f
     return float(100.0 * np.mean(gamma[~np.isnan(gamma)] <= 1.0))
 
 
+def pencil_effect(
+    case: Case, phantom: xr.Dataset, spots: xr.Dataset, *, range_percent: float = 0.0, correction: Any = None
+) -> tuple[Array, Array]:
+    """Compute both channels of the pencil beam on the grid, with depths that are longer by a part."""
+    library = beam_library()
+    rays = trace_spots(phantom, spots, library, scenario=Scenario(range_percent=range_percent))
+    linear, root = grid_effect(case, phantom, spots, library, rays=rays, progress=told)
+    times = 1.0 if correction is None else on_grid(correction, phantom)
+    return times * linear, times * root
+
+
 def difference(
-    case: Case, phantom: xr.Dataset, spots: xr.Dataset, found: xr.Dataset, correction: Any
+    case: Case, phantom: xr.Dataset, found: xr.Dataset, pencil: tuple[Array, Array]
 ) -> tuple[Array, Array]:
     """Subtract the pencil beam from the Monte Carlo, both spread: (z, y, x) [GyE], and its deviation."""
-    pencil = grid_effect(case, phantom, spots, beam_library(), progress=told)
-    if correction is not None:
-        times = on_grid(correction, phantom)
-        pencil = (times * pencil[0], times * pencil[1])
     model, fractions = rbe_model(case.prescription.scale), case.prescription.fractions
     expected = model.dose(*smooth_pencil(phantom, pencil, found), fractions=fractions)
     total = found["smooth_dose_rbe"].values.astype(np.float64)
     inside = found["dose_rbe"].values > 0.0
     return np.where(inside, total - expected, 0.0), total * found["smooth_dose_rbe_uncertainty"].values
+
+
+def same_water(
+    case: Case,
+    phantom: xr.Dataset,
+    spots: xr.Dataset,
+    found: xr.Dataset,
+    full: float,
+    counted: Any,
+    regions: dict[str, Any],
+) -> Record:
+    """Compare once more with depths in the Monte Carlo's water, to tell that cause from others."""
+    pencil = pencil_effect(case, phantom, spots, range_percent=WATER_PERCENT)
+    model, fractions = rbe_model(case.prescription.scale), case.prescription.fractions
+    dose = xr.DataArray(model.dose(*pencil, fractions=fractions), coords=[phantom[n] for n in "zyx"])
+    return {
+        "gamma_percent": library_gamma(dose, found["dose_rbe"], factors(phantom, found), full, counted),
+        "regions": by_region(found, *difference(case, phantom, found, pencil), regions, full),
+    }
 
 
 def patient_regions(phantom: xr.Dataset, factor: Any) -> dict[str, Any]:
@@ -495,17 +535,17 @@ def verdict_lines(record: Record) -> list[str]:
 
 def region_lines(part: Record) -> list[str]:
     """Lay out the differences by region."""
-    lines = [
-        _row("Region", "Voxels", "Mean", "Beyond", "Largest", "at x, y, z [mm]"),
-        "|---|---|---|---|---|---|",
-    ]
+    heads = ("Region", "Voxels", "Mean", "Beyond", "Largest", "at x, y, z [mm]", "Beyond, same water")
+    lines = [_row(*heads), "|" + "---|" * len(heads)]
+    other = part.get("same_water", {})
     for name, one in part["regions"].items():
         largest = f"{one['largest_percent']:+.1f} +- {one['largest_uncertainty_percent']:.1f} %"
         place = ", ".join(f"{value:.0f}" for value in one["at_mm"])
-        beyond = f"{one['beyond_percent']:.1f} %"
-        lines.append(
-            _row(name, f"{one['voxels']:,}", f"{one['mean_percent']:+.2f} %", beyond, largest, place)
-        )
+        row = [name, f"{one['voxels']:,}", f"{one['mean_percent']:+.2f} %", f"{one['beyond_percent']:.1f} %"]
+        again = f"{other['regions'][name]['beyond_percent']:.1f} %" if other else ""
+        lines.append(_row(*row, largest, place, again))
+    if other:
+        lines += ["", f"Gamma of GyE in the same water: {other['gamma_percent']:.1f} %."]
     return lines
 
 
