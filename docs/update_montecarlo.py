@@ -528,7 +528,8 @@ def verdict_lines(record: Record) -> list[str]:
             holds = "holds" if one["holds"] else "does **not** hold"
             lines.append(
                 f"- {name}: the cord limit {holds} under Monte Carlo within one standard deviation "
-                f"({one['monte_carlo_gye']:.2f} +- {one['uncertainty_gye']:.2f} GyE)"
+                f"({one['monte_carlo_gye']:.2f} +- {one['uncertainty_gye']:.2f} GyE in the voxel there, "
+                f"{one['spread_gye']:.2f} +- {one['spread_uncertainty_gye']:.2f} GyE, difference spread)"
             )
     return [*lines, ""]
 

@@ -106,7 +106,10 @@ def correct(
 
 
 def _verdict_line(verdict: dict[str, Any]) -> str:
-    found = f"{verdict['monte_carlo_gye']:.2f} +- {verdict['uncertainty_gye']:.2f} GyE by Monte Carlo"
+    found = (
+        f"{verdict['monte_carlo_gye']:.2f} +- {verdict['uncertainty_gye']:.2f} GyE by Monte Carlo, spread "
+    )
+    found += f"{verdict['spread_gye']:.2f} +- {verdict['spread_uncertainty_gye']:.2f} GyE"
     holds = "holds" if verdict["holds"] else "does NOT hold"
     return f"the cord limit of {verdict['limit_gye']:g} GyE {holds} within the uncertainty: {found}"
 

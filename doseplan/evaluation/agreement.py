@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
-from scipy.ndimage import map_coordinates
+from scipy.ndimage import gaussian_filter, map_coordinates
 
 from doseplan.biology import require_same_scale
 from doseplan.case.spec import Case
@@ -29,6 +29,7 @@ ASSUMPTIONS = (
     "pencil beam gives no dose to air",
     "at sample points the Monte Carlo is the pencil beam's dose plus the difference of both on the scored "
     "voxels, interpolated: the rims of structures are finer than the voxels",
+    "where the difference is spread by a Gaussian, noise is a fraction and details finer than that are lost",
     "'at its place' is the Monte Carlo where the pencil beam is highest or lowest; the extreme of noisy "
     "doses ('anywhere') lies beyond the true one by one to three times the uncertainty",
 )
@@ -69,9 +70,13 @@ def agreement(
     share = coarse_mean(body, factor)
     pencil = {name: _body_mean(dose[name].values * body, share, factor) for name in ("dose", "dose_rbe")}
     masks = structure_masks(samples, separation_of(phantom))
-    at_points = _at_points(samples, pencil["dose_rbe"], monte_carlo)
-    rows = [*_cord_rows(case, samples, masks["cord"], *at_points)]
-    rows += _target_rows(case, samples, masks["target"], *at_points)
+    found = _at_points(samples, pencil["dose_rbe"], monte_carlo)
+    rows = [*_cord_rows(case, samples, masks["cord"], *found)]
+    rows += _target_rows(case, samples, masks["target"], *found)
+    if "smooth_dose_rbe" in monte_carlo:
+        spread = _spread_at_points(samples, pencil["dose_rbe"], monte_carlo)
+        blur_mm = float(monte_carlo.attrs["blur_mm"])
+        rows += _spread_rows(case, masks, *spread, blur_mm)
     full = full_doses(case, samples)
     high = (monte_carlo["dose_rbe"].values >= 0.5 * case.prescription.total_gy_rbe) & (share > 0.0)
     if not high.any():
@@ -134,6 +139,19 @@ def _at_points(
     return pencil, np.maximum(pencil + moved, 0.0), spread
 
 
+def _spread_at_points(
+    samples: xr.Dataset, coarse_pencil: Array, monte_carlo: xr.Dataset
+) -> tuple[Array, Array, Array]:
+    """Do the same with the difference spread by the Gaussian that `smooth_dose_rbe` was spread by."""
+    other = monte_carlo["dose_rbe"].astype(np.float64)
+    edge = np.array([float(np.diff(monte_carlo[name].values[:2])[0]) for name in "zyx"])
+    difference = other.copy(data=gaussian_filter(other - coarse_pencil, monte_carlo.attrs["blur_mm"] / edge))
+    points, pencil = samples["sample_position"].values, samples["sample_dose_rbe"].values
+    smooth = monte_carlo["smooth_dose_rbe"].astype(np.float64)
+    doubt = at_points(smooth * monte_carlo["smooth_dose_rbe_uncertainty"], points)
+    return pencil, np.maximum(pencil + at_points(difference, points), 0.0), doubt
+
+
 def at_points(values: xr.DataArray, points: Array) -> Array:
     """Interpolate a field on voxels to points (x, y, z) [mm]; beyond the voxels as at their edge."""
     place = []
@@ -175,6 +193,29 @@ def _target_rows(
         pair = [dose_at_percent(values, volume, percent) for values in (one, other)]
         rows.append(_row("target", name, pair[0], pair[1], None, None))
     return rows
+
+
+def _spread_rows(
+    case: Case,
+    masks: dict[str, NDArray[np.bool_]],
+    pencil: Array,
+    monte_carlo: Array,
+    spread: Array,
+    blur_mm: float,
+) -> list[dict[str, Any]]:
+    """Give the extremes of cord and target with less noise, and less detail."""
+    limits = [limit_gy_rbe(case, limit) for limit in case.constraint if limit.structure == "cord"]
+    found = []
+    for structure, name, sign, limit in (
+        ("cord", "maximum", 1.0, min(limits, default=None)),
+        ("target", "minimum", -1.0, None),
+    ):
+        mask = masks[structure]
+        at = int((sign * pencil[mask]).argmax())
+        values = (float(each[mask][at]) for each in (pencil, monte_carlo, spread))
+        quantity = f"{name}, at its place, difference spread by {blur_mm:g} mm"
+        found.append(_row(structure, quantity, *values, limit))
+    return found
 
 
 def _row(

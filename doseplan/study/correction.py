@@ -141,16 +141,20 @@ def cord_verdicts(agreement: dict[str, Any]) -> dict[str, dict[str, Any]]:
     Returns
     -------
     dict
-        By arm `monte_carlo_gye`, `uncertainty_gye`, `limit_gye`, and `holds`: it is not above the limit by
-        more than its uncertainty, one standard deviation. Arms without a limit are left out.
+        By arm `monte_carlo_gye`, `uncertainty_gye` of the voxel there, the same of the spread difference as
+        `spread_gye`, `spread_uncertainty_gye`, `limit_gye`, and `holds`: neither is above the limit by more
+        than its uncertainty, one standard deviation. Arms without a limit are left out.
     """
     found = {}
     for name, arm in agreement["arms"].items():
-        row = next(row for row in arm["rows"] if row["quantity"] == "maximum, at its place")
-        if row["limit_gye"] is not None:
-            values = {key: row[key] for key in ("monte_carlo_gye", "uncertainty_gye", "limit_gye")}
-            above = row["monte_carlo_gye"] - row["limit_gye"]
-            found[name] = {**values, "holds": bool(above <= row["uncertainty_gye"])}
+        rows = [row for row in arm["rows"] if row["quantity"].startswith("maximum, at its place")]
+        limit = rows[0]["limit_gye"]
+        if limit is not None:
+            above = [row["monte_carlo_gye"] - row["uncertainty_gye"] for row in rows]
+            values = {key: rows[0][key] for key in ("monte_carlo_gye", "uncertainty_gye", "limit_gye")}
+            values["spread_gye"] = rows[-1]["monte_carlo_gye"]
+            values["spread_uncertainty_gye"] = rows[-1]["uncertainty_gye"]
+            found[name] = {**values, "holds": max(above) <= limit}
     return found
 
 

@@ -139,12 +139,32 @@ def test_a_corrected_run_has_no_proof(run_folder: Path, tmp_path: Path) -> None:
         prove_run(tmp_path / "corrected")
 
 
-@pytest.mark.parametrize(("found", "holds"), [(49.9, True), (50.3, True), (50.5, False)])
-def test_a_limit_holds_within_one_standard_deviation(found: float, holds: bool) -> None:
-    row = {"quantity": "maximum, at its place", "monte_carlo_gye": found, "uncertainty_gye": 0.4}
-    verdicts = cord_verdicts({"arms": {"none": {"rows": [{**row, "limit_gye": 50.0}]}}})
+@pytest.mark.parametrize(
+    ("voxel", "spread", "holds"),
+    [(49.9, 49.8, True), (50.3, 50.0, True), (50.5, 49.9, False), (49.5, 50.2, False)],
+)
+def test_a_limit_holds_within_one_standard_deviation(voxel: float, spread: float, holds: bool) -> None:
+    place = "maximum, at its place"
+    rows = [
+        {"quantity": place, "monte_carlo_gye": voxel, "uncertainty_gye": 0.4, "limit_gye": 50.0},
+        {
+            "quantity": "minimum, at its place",
+            "monte_carlo_gye": 60.0,
+            "uncertainty_gye": 0.4,
+            "limit_gye": None,
+        },
+        {
+            "quantity": f"{place}, spread",
+            "monte_carlo_gye": spread,
+            "uncertainty_gye": 0.1,
+            "limit_gye": 50.0,
+        },
+    ]
+    verdicts = cord_verdicts({"arms": {"none": {"rows": rows}}})
     assert verdicts["none"]["holds"] is holds
-    assert cord_verdicts({"arms": {"none": {"rows": [{**row, "limit_gye": None}]}}}) == {}
+    assert (verdicts["none"]["monte_carlo_gye"], verdicts["none"]["spread_gye"]) == (voxel, spread)
+    free = [{**row, "limit_gye": None} for row in rows]
+    assert cord_verdicts({"arms": {"none": {"rows": free}}}) == {}
 
 
 def test_a_planned_run_gets_the_comparison_into_report_and_summary(run_folder: Path, tmp_path: Path) -> None:

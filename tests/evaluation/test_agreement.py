@@ -99,3 +99,22 @@ def test_gamma_is_global_to_the_prescription(case, samples_of):
     for name in ("dose", "dose_rbe"):
         other[name] *= 1.05 / 1.03
     assert agreement(case, phantom, samples, dose, other)["gamma"] == {"dose": 0.0, "dose_rbe": 0.0}
+
+
+def test_a_spread_difference_has_its_own_rows_and_uncertainty(case, samples_of):
+    case, phantom, samples, dose, other = _run(case, samples_of, noise=0.02)
+    rng = np.random.default_rng(0)
+    noisy = other["dose_rbe"].values * rng.normal(1.0, 0.02, other["dose_rbe"].shape)
+    smooth = _on_grid("smooth_dose_rbe", other["dose_rbe"].values, 2.0, **rbe_attributes(16))
+    other = other.assign(
+        dose_rbe=other["dose_rbe"].copy(data=noisy.astype(np.float32)),
+        smooth_dose_rbe=smooth,
+        smooth_dose_rbe_uncertainty=_on_grid("smooth_dose_rbe_uncertainty", np.full(noisy.shape, 0.004), 2.0),
+    ).assign_attrs(blur_mm=2.0)
+    rows = {row["quantity"]: row for row in agreement(case, phantom, samples, dose, other)["rows"]}
+    spread = rows["maximum, at its place, difference spread by 2 mm"]
+    # a Gaussian of one voxel leaves a sixth of independent noise: 0.16 of 47.5 GyE
+    assert spread["monte_carlo_gye"] == pytest.approx(47.5, abs=0.5)
+    assert spread["uncertainty_gye"] == pytest.approx(0.004 * 47.5, rel=1e-3)
+    assert (spread["structure"], spread["limit_gye"]) == ("cord", 50.0)
+    assert rows["minimum, at its place, difference spread by 2 mm"]["structure"] == "target"
