@@ -119,11 +119,12 @@ def main(arguments: list[str]) -> int:
     wanted = [] if stated.page else (stated.only.split(",") if stated.only else list(known))
     if unknown := [name for name in wanted if name not in known]:
         parser.error(f"--only: expected some of {', '.join(known)}, got {', '.join(unknown)}")
+    source = commit()
     for name in wanted:
         if name == "ct" and stated.ct is None:
             sys.stderr.write("ct: left as it is, no --ct\n")
             continue
-        record[name] = compute(name, stated)
+        record[name] = {**compute(name, stated), "commit": source}
         text = json.dumps({key: record[key] for key in known if key in record}, indent=1)
         RECORD.write_text(text + "\n", encoding="utf-8")
     PAGE.write_text(page(record), encoding="utf-8")
@@ -131,7 +132,7 @@ def main(arguments: list[str]) -> int:
 
 
 def compute(name: str, stated: argparse.Namespace) -> Record:
-    """Compare one part, draw it, and say by what it was made."""
+    """Compare one part, draw it, and say by which versions."""
     if name in FIELDS:
         found = field_part(name, stated.histories)
     elif name == "ct":
@@ -139,7 +140,7 @@ def compute(name: str, stated: argparse.Namespace) -> Record:
     else:
         found = arm_part(name, stated.folder, stated.histories)
     versions = {name: version(name) for name in ("doseplan", "numpy", "numba", "pymedphys")}
-    return {**found, "commit": commit(), "threads": numba.get_num_threads(), "versions": versions}
+    return {**found, "threads": numba.get_num_threads(), "versions": versions}
 
 
 def commit() -> str:

@@ -212,9 +212,9 @@ def _spread_rows(
     ):
         mask = masks[structure]
         at = int((sign * pencil[mask]).argmax())
-        values = (float(each[mask][at]) for each in (pencil, monte_carlo, spread))
+        one, other, sigma = (float(each[mask][at]) for each in (pencil, monte_carlo, spread))
         quantity = f"{name}, at its place, difference spread by {blur_mm:g} mm"
-        found.append(_row(structure, quantity, *values, limit))
+        found.append(_row(structure, quantity, one, other, sigma, limit))
     return found
 
 
