@@ -26,6 +26,7 @@ import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from scipy.ndimage import gaussian_filter
 
 from doseplan.biology.models import rbe_model
 from doseplan.case import bundled_cases, load_case
@@ -54,6 +55,9 @@ FIELDS = ("water", "bone", "lung", "titanium")
 ARMS = ("none", "decompressed", "separated")
 WATER_PERCENT = 100.0 * (1.0 / WATER_DENSITY - 1.0)
 """[%] by which depths in the library's water are longer than in water of 1 g/cm3, to which `rsp` refers."""
+
+SHOWN_MM = 75.0
+"""[mm] half the side of the part of a patient that is drawn."""
 
 WIDE_PERCENT = 2.0
 """[%] of the prescription: differences beyond it are counted, if they are three standard deviations too."""
@@ -333,10 +337,15 @@ def difference(
     case: Case, phantom: xr.Dataset, found: xr.Dataset, pencil: tuple[Array, Array]
 ) -> tuple[Array, Array]:
     """Subtract the pencil beam from the Monte Carlo, both spread: (z, y, x) [GyE], and its deviation."""
+    # every case of the record has one course
+    (linear,), (root,) = smooth_pencil(phantom, pencil, found)
     model, fractions = rbe_model(case.prescription.scale), case.prescription.fractions
-    expected = model.dose(*smooth_pencil(phantom, pencil, found), fractions=fractions)
+    expected = model.dose(linear, root, fractions=fractions)
     total = found["smooth_dose_rbe"].values.astype(np.float64)
-    inside = found["dose_rbe"].values > 0.0
+    factor, edge = factors(phantom, found), float(np.diff(found["x"].values[:2])[0])
+    share = coarse_mean((phantom["rsp"].values >= BODY_RSP).astype(float), factor)
+    # at the skin the pencil beam gives none to air, and a Gaussian carries that inwards
+    inside = gaussian_filter(share, BLUR_MM / edge) > WHOLE
     return np.where(inside, total - expected, 0.0), total * found["smooth_dose_rbe_uncertainty"].values
 
 
@@ -352,7 +361,8 @@ def same_water(
     """Compare once more with depths in the Monte Carlo's water, to tell that cause from others."""
     pencil = pencil_effect(case, phantom, spots, range_percent=WATER_PERCENT)
     model, fractions = rbe_model(case.prescription.scale), case.prescription.fractions
-    dose = xr.DataArray(model.dose(*pencil, fractions=fractions), coords=[phantom[n] for n in "zyx"])
+    (linear,), (root,) = pencil
+    dose = xr.DataArray(model.dose(linear, root, fractions=fractions), coords=[phantom[n] for n in "zyx"])
     return {
         "gamma_percent": library_gamma(dose, found["dose_rbe"], factors(phantom, found), full, counted),
         "regions": by_region(found, *difference(case, phantom, found, pencil), regions, full),
@@ -460,7 +470,9 @@ def draw(
     for axes in (left, right):
         axes.set(xlabel=f"{across} [mm]", ylabel=f"{down} [mm]", aspect="equal")
         if outlines:
-            axes.invert_yaxis()
+            middle = [float(outlines["target"][key].where(outlines["target"] > 0.5).mean()) for key in "xy"]
+            axes.set_xlim(middle[0] - SHOWN_MM, middle[0] + SHOWN_MM)
+            axes.set_ylim(middle[1] + SHOWN_MM, middle[1] - SHOWN_MM)
     left.set_title(f"{name}: RBE-weighted dose, z = {float(cut['z']):.0f} mm")
     right.set_title(f"difference, both spread by {BLUR_MM:g} mm")
     figure.legend(handles=handles, loc="outside lower center", ncols=4, frameon=False)

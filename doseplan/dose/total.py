@@ -124,15 +124,15 @@ def grid_effect(
     rays: Rays | None = None,
     progress: Progress = silent,
 ) -> tuple[Array, Array]:
-    """Compute the linear and the root channel of the prescription's scale on the voxels, (z, y, x) each.
+    """Compute the linear and the root channel of the prescription's scale on voxels, (course, z, y, x) each.
 
-    They add up over spots and over volumes, which the RBE-weighted dose does not. Of several courses they are
-    the sums.
+    They add up over spots and over volumes, which the RBE-weighted dose does not.
     """
     body = body_voxels(phantom)
     days = _grid_days(case, phantom, body, spots, library, rays=rays, correction=None, progress=progress)
-    linear, root = linear_and_root(case.prescription.scale, _together(days))
-    return _on_grid(phantom, body, linear), _on_grid(phantom, body, root)
+    found = [linear_and_root(case.prescription.scale, channels) for _, channels in days]
+    linear, root = ([_on_grid(phantom, body, values) for values in each] for each in zip(*found, strict=True))
+    return np.stack(linear), np.stack(root)
 
 
 def _grid_days(

@@ -1,5 +1,6 @@
 """Monte Carlo over pencil beam, place by place, and planning with the pencil beam that it corrects."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,7 +9,8 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
 from doseplan import schema
-from doseplan.biology.models import largest_factor, rbe_model
+from doseplan.biology.courses import course_dose, course_factor
+from doseplan.biology.models import rbe_model
 from doseplan.case.spec import Case
 from doseplan.dose import DoseOperator, EntryOperator
 from doseplan.messages import InputError
@@ -34,16 +36,22 @@ ASSUMPTIONS = (
 
 
 def correction_field(
-    case: Case, phantom: xr.Dataset, pencil: tuple[Array, Array], monte_carlo: xr.Dataset
+    case: Case,
+    phantom: xr.Dataset,
+    pencil: tuple[Array, Array],
+    monte_carlo: xr.Dataset,
+    *,
+    fractions: Sequence[int],
 ) -> xr.Dataset:
     """Find the factor on the pencil beam's channels that gives the Monte Carlo's dose.
 
     Parameters
     ----------
-    pencil : (z, y, x) each
+    pencil : (course, z, y, x) each
         Linear and root channel of the plan, on the phantom's voxels.
     monte_carlo : Dataset
         The plan's from `recalculate` with `blur_mm=BLUR_MM`.
+    fractions : (course,)
 
     Returns
     -------
@@ -59,13 +67,13 @@ def correction_field(
     """
     linear, root = smooth_pencil(phantom, pencil, monte_carlo)
     total = monte_carlo["smooth_dose_rbe"].values.astype(np.float64)
-    model, fractions = rbe_model(case.prescription.scale), case.prescription.fractions
-    high = model.dose(linear, root, fractions=fractions) >= FROM * case.prescription.total_gy_rbe
+    model = rbe_model(case.prescription.scale)
+    high = course_dose(model, linear, root, fractions) >= FROM * case.prescription.total_gy_rbe
     if not high.any():
         raise InputError("correction: expected a dose above a tenth of the prescription, got none")
 
     def found(dose: Array) -> Array:
-        return largest_factor(model, linear[high], root[high], dose[high], fractions=fractions)
+        return course_factor(model, linear[:, high], root[:, high], dose[high], fractions)
 
     ratio = found(total)
     spread = found(total * (1.0 + monte_carlo["smooth_dose_rbe_uncertainty"].values)) - ratio
@@ -85,14 +93,17 @@ def correction_field(
 def smooth_pencil(
     phantom: xr.Dataset, pencil: tuple[Array, Array], monte_carlo: xr.Dataset
 ) -> tuple[Array, Array]:
-    """Spread both channels (z, y, x) of the pencil beam as those of the Monte Carlo, on its voxels."""
+    """Spread both channels (course, z, y, x) of the pencil beam as the Monte Carlo's, on its voxels."""
     edge = np.array([float(np.diff(phantom[name].values[:2])[0]) for name in "xyz"])
     factor = score_factors(edge, float(np.diff(monte_carlo["x"].values[:2])[0]))
     sigma = float(monte_carlo.attrs["blur_mm"]) / (edge * factor)[::-1]
-    linear, root = (gaussian_filter(coarse_mean(values, factor), sigma) for values in pencil)
+    linear, root = (
+        np.stack([gaussian_filter(coarse_mean(course, factor), sigma) for course in values])
+        for values in pencil
+    )
     expected = monte_carlo["smooth_dose_rbe"].shape
-    if linear.shape != expected:
-        raise InputError(f"monte_carlo: expected {linear.shape} voxels, got {expected}")
+    if linear.shape[1:] != expected:
+        raise InputError(f"monte_carlo: expected {linear.shape[1:]} voxels, got {expected}")
     return linear, root
 
 

@@ -9,7 +9,7 @@ import xarray as xr
 
 from doseplan import schema
 from doseplan.case.spec import Case
-from doseplan.dose import beam_library, grid_dose, grid_effect, sample_dose, trace_spots
+from doseplan.dose import beam_library, grid_dose, grid_effect, sample_dose, spot_courses, trace_spots
 from doseplan.evaluation.agreement import at_points
 from doseplan.exchange import (
     check_folder,
@@ -64,14 +64,15 @@ def correct_run(
     Raises
     ------
     InputError
-        An arm that the run does not have, a run that is corrected already, several courses, a folder in use.
+        An arm that the run does not have, a run that is corrected already, a case with robustness, or a
+        folder in use.
     """
     check_numbers(histories, seed)
     names = list(arms or tree.children)
     attributes = _attributes(tree, names, histories, seed)
+    if case.robustness is not None:
+        raise InputError("robustness: expected a case without it, got one: errors are not corrected")
     check_folder(out, attributes)
-    if any(tree[f"{arm}/spots"].to_dataset().sizes.get("course", 1) > 1 for arm in names):
-        raise InputError("correct: expected a run of one course, got several: their doses do not mix")
     library = beam_library(progress=progress)
     done: dict[str, Stages] = {}
     for arm in names:
@@ -104,7 +105,8 @@ def _corrected(
     phantom, spots = stages["anatomy"], stages["spots"]
     rays = trace_spots(phantom, spots, library)
     pencil = grid_effect(case, phantom, spots, library, rays=rays, progress=progress)
-    field = correction_field(case, phantom, pencil, monte_carlo)
+    fractions = spot_courses(case, spots)[1]
+    field = correction_field(case, phantom, pencil, monte_carlo, fractions=fractions)
     samples = stages["samples"]
     planned = optimise(
         case, phantom, samples, spots, library, rays=rays, start=spots, correction=field, progress=progress

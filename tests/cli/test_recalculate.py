@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import xarray as xr
 from doseplan import schema
 from doseplan.biology.models import rbe_model
 from doseplan.case import bundled_cases, load_case
+from doseplan.case.spec import Robustness
 from doseplan.case.tissues import TISSUES
 from doseplan.cli.montecarlo import add_monte_carlo
 from doseplan.exchange import read_run, run_digest, write_run
@@ -124,6 +126,9 @@ def test_a_run_is_corrected_once_and_in_a_folder_of_its_own(run_folder: Path, tm
     tree, case = read_run(run_folder), load_case(bundled_cases()["t11_t12_mpnst"])
     with pytest.raises(InputError, match="expected this run"):
         correct_run(tree, case, out=run_folder, histories=160)
+    robust = replace(case, robustness=Robustness())
+    with pytest.raises(InputError, match="robustness: expected a case without it"):
+        correct_run(tree, robust, out=tmp_path / "new", histories=160)
     tree.attrs["correction"] = "another"
     with pytest.raises(InputError, match="expected a run as planned, got one corrected by another"):
         correct_run(tree, case, out=tmp_path / "new", histories=160)

@@ -29,7 +29,7 @@ def _phantom():
 def _channels(height=1.0):
     """Channels of about 3.5 GyE a fraction that fall along x to nothing."""
     x = np.broadcast_to(np.arange(24) + 0.5, FINE)
-    slope = height / (1.0 + np.exp((x - 16.0) / 1.5))
+    slope = height / (1.0 + np.exp((x[np.newaxis] - 16.0) / 1.5))
     return 12.0 * slope, 5.0 * slope
 
 
@@ -39,7 +39,7 @@ def _monte_carlo(factor, noise, *, seed=0):
 
     linear, root = (
         gaussian_filter(values.reshape(12, 2, 12, 2, 12, 2).mean(axis=(1, 3, 5)), 1.0)
-        for values in _channels()
+        for (values,) in _channels()
     )
     random = np.random.default_rng(seed).normal(1.0, noise, linear.shape)
     dose = MODEL.dose(factor * linear, factor * root, fractions=FRACTIONS) * random
@@ -52,23 +52,35 @@ def _monte_carlo(factor, noise, *, seed=0):
     return xr.Dataset(data, coords=_axes(12, 2.0), attrs={"blur_mm": 2.0})
 
 
+def _field(case, pencil, monte_carlo, fractions=(FRACTIONS,)):
+    return correction_field(case, _phantom(), pencil, monte_carlo, fractions=fractions)
+
+
 def test_the_factor_gives_the_dose_of_the_monte_carlo(case):
     z = np.arange(12)[:, None, None]
     factor = np.broadcast_to(np.where(z < 6, 0.97, 1.05), (12, 12, 12))
-    found = correction_field(case, _phantom(), _channels(), _monte_carlo(factor, 1e-5))
+    found = _field(case, _channels(), _monte_carlo(factor, 1e-5))
     schema.check(found, "correction", "correction_uncertainty")
     high = np.broadcast_to(np.arange(12) < 7, (12, 12, 12))
     np.testing.assert_allclose(found["correction"].values[high], factor[high], rtol=1e-4)
 
 
+def test_courses_are_corrected_together(case):
+    """Two courses of eight days each with half the channels are one of sixteen."""
+    factor, days = np.full((12, 12, 12), 1.03), (FRACTIONS // 2,) * 2
+    halves = tuple(np.concatenate([0.5 * values] * 2) for values in _channels())
+    found = _field(case, halves, _monte_carlo(factor, 1e-5), days)
+    np.testing.assert_allclose(found["correction"].values[..., :7], 1.03, rtol=1e-4)
+
+
 def test_where_there_is_hardly_dose_nothing_is_corrected(case):
-    found = correction_field(case, _phantom(), _channels(), _monte_carlo(np.full((12, 12, 12), 2.0), 1e-5))
+    found = _field(case, _channels(), _monte_carlo(np.full((12, 12, 12), 2.0), 1e-5))
     assert (found["correction"].values[..., -1] == 1.0).all()
     assert (found["correction_uncertainty"].values[..., -1] == 0.0).all()
 
 
 def test_noise_alone_is_no_correction(case):
-    found = correction_field(case, _phantom(), _channels(), _monte_carlo(np.ones((12, 12, 12)), 0.02))
+    found = _field(case, _channels(), _monte_carlo(np.ones((12, 12, 12)), 0.02))
     # noise of 2 % of the dose is one of 2.5 % of the channels; what is left is what its variance is wrong by
     assert float(np.abs(found["correction"] - 1.0).max()) < 0.02
     assert float((found["correction"] - 1.0).std()) < 0.006
@@ -76,7 +88,7 @@ def test_noise_alone_is_no_correction(case):
 
 def test_a_difference_far_above_the_noise_is_kept(case):
     factor = np.full((12, 12, 12), 1.06)
-    found = correction_field(case, _phantom(), _channels(), _monte_carlo(factor, 0.005))
+    found = _field(case, _channels(), _monte_carlo(factor, 0.005))
     high = found["correction"].values[..., :7]
     assert high.mean() == pytest.approx(1.06, abs=0.002)
     # one standard deviation: dose to the 0.8 or so is what channels give
@@ -86,13 +98,13 @@ def test_a_difference_far_above_the_noise_is_kept(case):
 def test_a_cold_plan_has_nothing_to_correct(case):
     cold = tuple(1e-3 * values for values in _channels())
     with pytest.raises(InputError, match="correction: expected a dose above a tenth of the prescription"):
-        correction_field(case, _phantom(), cold, _monte_carlo(np.ones((12, 12, 12)), 0.01))
+        _field(case, cold, _monte_carlo(np.ones((12, 12, 12)), 0.01))
 
 
 def test_a_field_of_another_size_is_refused(case):
     small = _monte_carlo(np.ones((12, 12, 12)), 0.01).isel(z=slice(0, 8))
     with pytest.raises(InputError, match=r"monte_carlo: expected \(12, 12, 12\) voxels"):
-        correction_field(case, _phantom(), _channels(), small)
+        _field(case, _channels(), small)
 
 
 def test_on_the_grid_and_at_points_are_the_same_field():
