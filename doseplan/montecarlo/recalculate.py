@@ -4,6 +4,7 @@ import hashlib
 import math
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
+from importlib.metadata import version
 
 import numpy as np
 import xarray as xr
@@ -88,8 +89,8 @@ def recalculate(
         On the scored voxels: `dose`, `dose_rbe`, `let_d`, `effect_linear`, `effect_root` (totals over the
         course) and one standard deviation of each over its value, `dose_uncertainty` and so on; 0 outside the
         body. With `blur_mm` also `smooth_dose_rbe` and its uncertainty, which knows that voxels along a beam
-        share their ions. Attrs: `histories`, `seed`, `batches`, `blur_mm`, `plan` (digest of the weights),
-        `assumptions`.
+        share their ions. Attrs: `histories`, `seed`, `batches`, `blur_mm`, `plan` (digest of weights and
+        version), `assumptions`.
 
     Raises
     ------
@@ -137,8 +138,9 @@ def recalculate(
 
 
 def plan_digest(spots: xr.Dataset) -> str:
-    """Compute what tells one set of weights from another."""
-    return hashlib.sha256(np.ascontiguousarray(spots["weight"].values, np.float64).tobytes()).hexdigest()[:16]
+    """Compute what tells one set of weights, or one version of the program, from another."""
+    weight = np.ascontiguousarray(spots["weight"].values, np.float64)
+    return hashlib.sha256(version("doseplan").encode() + weight.tobytes()).hexdigest()[:16]
 
 
 def _batches(

@@ -22,6 +22,7 @@ from doseplan.messages import InputError, silent
 from doseplan.study import run_attributes
 from doseplan.study.correction import cord_verdicts, correct_run
 from doseplan.study.proof import prove_run
+from doseplan.study.recalculation import stored_or_new
 
 SIZE = {"z": 12, "y": 20, "x": 24}
 
@@ -181,6 +182,22 @@ def test_a_planned_run_gets_the_comparison_into_report_and_summary(run_folder: P
     written = json.loads((tmp_path / "summary.json").read_text())
     assert sorted(written["monte_carlo"]["arms"]) == ["none", "separated"]
     assert (tmp_path / "montecarlo" / "separated.nc").is_file()
+
+
+def test_a_stored_monte_carlo_of_the_same_plan_is_taken(run_folder: Path, tmp_path: Path) -> None:
+    tree, case = read_run(run_folder), load_case(bundled_cases()["t11_t12_mpnst"])
+    stages = {name: node.to_dataset() for name, node in tree["none"].children.items()}
+    first = stored_or_new(case, stages, tmp_path, "none", histories=160, seed=1)
+    written = (tmp_path / "none.nc").stat().st_mtime_ns
+    again = stored_or_new(case, stages, tmp_path, "none", histories=160, seed=1)
+    xr.testing.assert_equal(first, again)
+    assert (tmp_path / "none.nc").stat().st_mtime_ns == written
+    other = stored_or_new(case, stages, tmp_path, "none", histories=160, seed=2, keep=False)
+    assert float(abs(other["dose"] - first["dose"]).max()) > 0.0
+    assert (tmp_path / "none.nc").stat().st_mtime_ns == written
+    heavier = stages | {"spots": stages["spots"].assign(weight=2.0 * stages["spots"]["weight"])}
+    double = stored_or_new(case, heavier, tmp_path, "none", histories=160, seed=1)
+    np.testing.assert_allclose(double["dose"], 2.0 * first["dose"], rtol=1e-5)
 
 
 def test_run_knows_one_way_to_recalculate(tmp_path: Path) -> None:
