@@ -24,6 +24,9 @@ WHOLE = 0.999
 VOLUMES_CM3 = {"d0_03cc": 0.03, "d1cc": 1.0}
 PERCENTS = {"d98": 98.0, "d95": 95.0, "d50": 50.0, "d2": 2.0}
 
+SPREAD_TOO = ("d0_03cc", "d98")
+"""Doses at a volume that are given with less noise too: it makes hot parts hotter and cold ones colder."""
+
 ASSUMPTIONS = (
     "scored voxels at the skin are compared with the part of them that is body, and left out of gamma: the "
     "pencil beam gives no dose to air",
@@ -76,7 +79,7 @@ def agreement(
     if "smooth_dose_rbe" in monte_carlo:
         spread = _spread_at_points(samples, pencil["dose_rbe"], monte_carlo)
         blur_mm = float(monte_carlo.attrs["blur_mm"])
-        rows += _spread_rows(case, masks, *spread, blur_mm)
+        rows += _spread_rows(case, samples, masks, blur_mm, *spread)
     full = full_doses(case, samples)
     high = (monte_carlo["dose_rbe"].values >= 0.5 * case.prescription.total_gy_rbe) & (share > 0.0)
     if not high.any():
@@ -197,25 +200,23 @@ def _target_rows(
 
 def _spread_rows(
     case: Case,
+    samples: xr.Dataset,
     masks: dict[str, NDArray[np.bool_]],
+    blur_mm: float,
     pencil: Array,
     monte_carlo: Array,
     spread: Array,
-    blur_mm: float,
 ) -> list[dict[str, Any]]:
-    """Give the extremes of cord and target with less noise, and less detail."""
-    limits = [limit_gy_rbe(case, limit) for limit in case.constraint if limit.structure == "cord"]
-    found = []
-    for structure, name, sign, limit in (
-        ("cord", "maximum", 1.0, min(limits, default=None)),
-        ("target", "minimum", -1.0, None),
-    ):
-        mask = masks[structure]
-        at = int((sign * pencil[mask]).argmax())
-        one, other, sigma = (float(each[mask][at]) for each in (pencil, monte_carlo, spread))
-        quantity = f"{name}, at its place, difference spread by {blur_mm:g} mm"
-        found.append(_row(structure, quantity, one, other, sigma, limit))
-    return found
+    """Give extremes and doses at a volume of cord and target with less noise, and less detail."""
+    name = f"difference spread by {blur_mm:g} mm"
+    parts = []
+    for rows, mask in ((_cord_rows, masks["cord"]), (_target_rows, masks["target"])):
+        parts += rows(case, samples, mask, pencil, monte_carlo, spread)
+    return [
+        {**row, "quantity": f"{row['quantity']}, {name}"}
+        for row in parts
+        if "at its place" in row["quantity"] or row["quantity"] in SPREAD_TOO
+    ]
 
 
 def _row(
