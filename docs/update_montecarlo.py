@@ -234,12 +234,10 @@ def patient_part(
     """Compare one arm of a run: verdicts, gamma, and where cord, strip and the rest differ."""
     stages = {stage: data.to_dataset() for stage, data in tree[arm].children.items()}
     phantom, samples, dose = stages["anatomy"], stages["samples"], stages["dose"]
-    spent = folder / f"{arm}.json"
-    if not (folder / f"{arm}.nc").exists():
-        spent.unlink(missing_ok=True)
-    clock = _Clock()
+    stored, spent, clock = folder / f"{arm}.nc", folder / f"{arm}.json", _Clock()
+    before = stored.stat().st_mtime_ns if stored.exists() else 0
     found = stored_or_new(case, stages, folder, arm, histories=histories, seed=seed, progress=told)
-    if not spent.exists():
+    if stored.stat().st_mtime_ns != before:
         spent.write_text(json.dumps(clock.read()), encoding="utf-8")
     judged, full = agreement(case, phantom, samples, dose, found), full_doses(case, samples)
     factor = factors(phantom, found)
@@ -259,7 +257,7 @@ def patient_part(
         other["same_water"] = same_water(case, phantom, spots, found, full["dose_rbe"], whole, regions)
     return {
         "histories": histories,
-        **json.loads(spent.read_text(encoding="utf-8")),
+        **(json.loads(spent.read_text(encoding="utf-8")) if spent.exists() else {}),
         **measures(dose, found, factor, full, whole),
         "rows": [{key: row[key] for key in keep} for row in judged["rows"]],
         "verdict": cord_verdicts({"arms": {arm: judged}}).get(arm),
@@ -505,10 +503,12 @@ def summary_lines(record: Record) -> list[str]:
             for key in ("dose", "dose_rbe")
         ]
         doubt = " / ".join(f"{part[key]['uncertainty_percent']:.2f} %" for key in ("dose", "dose_rbe"))
-        spent, pace = part["cpu_seconds"] / 60.0, part["histories"] / part["cpu_seconds"]
-        until = f"{0.5 * spent * part['dose']['uncertainty_percent'] ** 2:.1f} min"
-        row = [name, *rates, f"{part['histories']:,}", doubt, f"{spent:.1f} min", f"{pace:,.0f}", until]
-        lines.append(_row(*row, part["commit"]))
+        row, times = [name, *rates, f"{part['histories']:,}", doubt], ["not timed", "", ""]
+        if "cpu_seconds" in part:
+            spent, pace = part["cpu_seconds"] / 60.0, part["histories"] / part["cpu_seconds"]
+            until = 0.5 * spent * part["dose"]["uncertainty_percent"] ** 2
+            times = [f"{spent:.1f} min", f"{pace:,.0f}", f"{until:.1f} min"]
+        lines.append(_row(*row, *times, part["commit"]))
     return [*lines, "", *TABLE.splitlines(), ""]
 
 
