@@ -25,6 +25,7 @@ from typing import Any
 import numba
 import numpy as np
 import xarray as xr
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from scipy.ndimage import gaussian_filter
@@ -57,11 +58,17 @@ ARMS = ("none", "decompressed", "separated")
 WATER_PERCENT = 100.0 * (1.0 / WATER_DENSITY - 1.0)
 """[%] by which depths in the library's water are longer than in water of 1 g/cm3, to which `rsp` refers."""
 
-SHOWN_MM = 75.0
+SHOWN_MM = 70.0
 """[mm] half the side of the part of a patient that is drawn."""
+
+OUTLINES = {"cord": ("-", "#d55e00"), "target": (":", "#009e73")}
+"""Line style and colour."""
 
 WIDE_PERCENT = 2.0
 """[%] of the prescription: differences beyond it are counted, if they are three standard deviations too."""
+
+LEVELS = ((WIDE_PERCENT, "-"), (-WIDE_PERCENT, "--"))
+"""Lines of the maps of differences."""
 
 CT_CASE = """
 ct = { file = "ct.nc", cord = "cord", tumour = "gtv_vertebra_synthetic", body = "body" }
@@ -102,7 +109,9 @@ WHY = {
     "water in both, scattering is each model's own.",
     "none": "The bundled case without surgery.",
     "decompressed": "The bundled case after decompression.",
-    "separated": "The bundled case after separation.",
+    "separated": "The bundled case after separation. The largest differences lie in discs, thin layers "
+    "along all three beams between denser bone: ions are scattered into them and out again, while sub-spots "
+    "keep to their ray.",
     "corrected": "The separated arm planned again with the correction (`doseplan correct`): the pencil beam "
     "here is the corrected one, and the Monte Carlo has another seed than that of the correction.",
     "ct": "A CT (the sample of TotalSegmentator at 3 mm, with a made-up tumour), separated arm: `--ct` "
@@ -194,7 +203,7 @@ def field_part(name: str, histories: int) -> Record:
         del regions["deeper"]
     everywhere = np.ones(found["dose"].shape, dtype=bool)
     middle = float(found["z"].values[found.sizes["z"] // 2])
-    draw(name, found.sel(z=middle), smooth[_at(found, "z", middle)], full, {})
+    draw(name, [(found.sel(z=middle), smooth[_at(found, "z", middle)], {}, "")], full)
     return {
         "histories": histories,
         **spent,
@@ -248,9 +257,12 @@ def patient_part(
     pencil = pencil_effect(case, phantom, spots, correction=correction)
     smooth, sigma = difference(case, phantom, found, pencil)
     regions = patient_regions(phantom, factor)
-    places = worst(found, smooth, regions["cord"] | regions["strip"])
-    outlines = {key: phantom[key].sel(z=places[2], method="nearest") for key in ("cord", "target")}
-    draw(name, found.sel(z=places[2], method="nearest"), smooth[_at(found, "z", places[2])], full, outlines)
+    near, high = regions["cord"] | regions["strip"], found["dose_rbe"].values >= GAMMA_FROM * full["dose_rbe"]
+    planes = [
+        plane_at(phantom, found, smooth, worst(found, smooth, mask)[2], said)
+        for mask, said in ((near & high, "most in cord and strip"), (high, "most anywhere"))
+    ]
+    draw(name, planes, full)
     keep = ("structure", "quantity", "pencil_beam_gye", "monte_carlo_gye", "uncertainty_gye", "limit_gye")
     other = {}
     if correction is None:
@@ -428,6 +440,12 @@ def worst(found: xr.Dataset, smooth: Array, mask: Any) -> list[float]:
     return [float(found[name].values[at]) for name, at in (("x", x), ("y", y), ("z", z))]
 
 
+def plane_at(phantom: xr.Dataset, found: xr.Dataset, smooth: Array, z: float, said: str) -> "Plane":
+    """Cut a patient at a height."""
+    outlines = {key: phantom[key].sel(z=z, method="nearest") for key in OUTLINES}
+    return found.sel(z=z, method="nearest"), smooth[_at(found, "z", z)], outlines, said
+
+
 def _at(found: xr.Dataset, name: str, place: float) -> int:
     return int(np.abs(found[name].values - place).argmin())
 
@@ -445,42 +463,60 @@ def _slabs() -> ModuleType:
 # --- what it looks like
 
 
-def draw(
-    name: str, cut: xr.Dataset, smooth: Array, full: dict[str, float], outlines: dict[str, xr.DataArray]
-) -> None:
-    """Draw dose and difference in one plane: patients with y down, boxes of water along the beam."""
-    across, down = ("x", "y") if outlines else ("y", "x")
-    flat = (lambda values: values) if outlines else np.transpose
-    figure = Figure(figsize=(10.4, 4.8 if outlines else 3.4), layout="constrained")
-    left, right = figure.subplots(1, 2)
-    grid = (cut[across].values, cut[down].values)
-    percent = flat(100.0 * cut["dose_rbe"].values / full["dose_rbe"])
-    shown = left.pcolormesh(*grid, percent, cmap="viridis", vmin=0.0, vmax=110.0, rasterized=True)
-    figure.colorbar(shown, ax=left, label="Monte Carlo [% of the full dose]")
-    part = flat(100.0 * smooth / full["dose_rbe"])
-    shown = right.pcolormesh(*grid, part, cmap="RdBu_r", vmin=-6.0, vmax=6.0, rasterized=True)
-    figure.colorbar(shown, ax=right, label="Monte Carlo - pencil beam\n[% of the full dose]", extend="both")
-    handles = []
-    for level, style in ((WIDE_PERCENT, "-"), (-WIDE_PERCENT, "--")):
-        if part.min() < level < part.max():
-            right.contour(*grid, part, levels=[level], colors="black", linestyles=style, linewidths=0.8)
-        handles.append(Line2D([], [], color="black", lw=0.8, ls=style, label=f"difference {level:+g} %"))
-    for key, (style, colour) in (("cord", ("-", "#d55e00")), ("target", (":", "#009e73"))):
-        if key in outlines and float(outlines[key].max()) > 0.5:
-            line = outlines[key]
-            for axes in (left, right):
-                axes.contour(line["x"], line["y"], line.values, levels=[0.5], colors=colour, linestyles=style)
-            handles.append(Line2D([], [], color=colour, ls=style, label=key))
-    for axes in (left, right):
-        axes.set(xlabel=f"{across} [mm]", ylabel=f"{down} [mm]", aspect="equal")
-        if outlines:
-            middle = [float(outlines["target"][key].where(outlines["target"] > 0.5).mean()) for key in "xy"]
-            axes.set_xlim(middle[0] - SHOWN_MM, middle[0] + SHOWN_MM)
-            axes.set_ylim(middle[1] + SHOWN_MM, middle[1] - SHOWN_MM)
-    left.set_title(f"{name}: RBE-weighted dose, z = {float(cut['z']):.0f} mm")
-    right.set_title(f"difference, both spread by {BLUR_MM:g} mm")
+Plane = tuple[xr.Dataset, Array, dict[str, xr.DataArray], str]
+"""A slice of the Monte Carlo, the difference [GyE] in it, outlines, and what is to be seen."""
+
+
+def draw(name: str, planes: list[Plane], full: dict[str, float]) -> None:
+    """Draw dose and difference in planes: patients with y down, boxes of water along the beam."""
+    patient = bool(planes[0][2])
+    figure = Figure(figsize=(10.4, (4.2 if patient else 2.9) * len(planes) + 0.6), layout="constrained")
+    handles = [
+        Line2D([], [], color="black", lw=0.8, ls=style, label=f"difference {level:+g} %")
+        for level, style in LEVELS
+    ]
+    handles += [
+        Line2D([], [], color=colour, ls=style, label=key)
+        for key, (style, colour) in OUTLINES.items()
+        if patient
+    ]
+    for (left, right), plane in zip(figure.subplots(len(planes), 2, squeeze=False), planes, strict=True):
+        draw_plane(figure, left, right, plane, full["dose_rbe"])
+    figure.suptitle(
+        f"{name}: RBE-weighted dose by Monte Carlo, and its difference, both spread by {BLUR_MM:g} mm"
+    )
     figure.legend(handles=handles, loc="outside lower center", ncols=4, frameon=False)
     figure.savefig(ROOT / "docs" / f"monte_carlo_{name}.png", dpi=90, metadata={"Software": None})
+
+
+def draw_plane(figure: Figure, left: Axes, right: Axes, plane: Plane, full: float) -> None:
+    """Draw one plane into two panels."""
+    cut, smooth, outlines, said = plane
+    across, down = ("x", "y") if outlines else ("y", "x")
+    flat = (lambda values: values) if outlines else np.transpose
+    grid = (cut[across].values, cut[down].values)
+    percent, part = flat(100.0 * cut["dose_rbe"].values / full), flat(100.0 * smooth / full)
+    shown = left.pcolormesh(*grid, percent, cmap="viridis", vmin=0.0, vmax=110.0, rasterized=True)
+    figure.colorbar(shown, ax=left, label="dose [% of the full dose]")
+    shown = right.pcolormesh(*grid, part, cmap="RdBu_r", vmin=-6.0, vmax=6.0, rasterized=True)
+    figure.colorbar(shown, ax=right, label="Monte Carlo - pencil\nbeam [% of the full dose]", extend="both")
+    for level, style in LEVELS:
+        if part.min() < level < part.max():
+            right.contour(*grid, part, levels=[level], colors="black", linestyles=style, linewidths=0.8)
+    for axes in (left, right):
+        for key, line in outlines.items():
+            if float(line.max()) > 0.5:
+                style, colour = OUTLINES[key]
+                axes.contour(line["x"], line["y"], line.values, levels=[0.5], colors=colour, linestyles=style)
+        axes.set(xlabel=f"{across} [mm]", ylabel=f"{down} [mm]", aspect="equal")
+        axes.set_title(f"{said}, z = {float(cut['z']):.0f} mm" if said else f"z = {float(cut['z']):.0f} mm")
+        if outlines:
+            middle = [
+                float((outlines["cord"] * outlines["cord"][key]).sum() / outlines["cord"].sum())
+                for key in "xy"
+            ]
+            axes.set_xlim(middle[0] - SHOWN_MM, middle[0] + SHOWN_MM)
+            axes.set_ylim(middle[1] + SHOWN_MM, middle[1] - SHOWN_MM)
 
 
 def page(record: Record) -> str:
