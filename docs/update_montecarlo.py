@@ -46,8 +46,9 @@ from doseplan.exchange.masks import read_masks
 from doseplan.montecarlo import recalculate
 from doseplan.montecarlo.voxels import coarse_mean, score_factors
 from doseplan.planning.correction import BLUR_MM, on_grid, smooth_pencil
-from doseplan.study import plan_case
+from doseplan.study import build_phantoms, plan_case
 from doseplan.study.correction import cord_verdicts, correct_run
+from doseplan.study.pipeline import plan_arm
 from doseplan.study.recalculation import FOLDER, stored_or_new
 
 ROOT = Path(__file__).parent.parent
@@ -233,7 +234,9 @@ def ct_part(folder: Path, ct: Path, histories: int) -> Record:
     write_scan(read_masks(ct), folder / "ct.nc")
     (folder / "ct.toml").write_text(CT_CASE, encoding="utf-8")
     case = load_case(folder / "ct.toml")
-    tree = plan_case(case, out=folder / "ct", progress=told)
+    phantom = build_phantoms(case, ["separated"])["separated"]
+    stages, _ = plan_arm(case, phantom, beam_library(), progress=told)
+    tree = xr.DataTree.from_dict({f"/separated/{stage}": data for stage, data in stages.items()})
     return patient_part("ct", case, tree, "separated", folder / "ct" / FOLDER, histories=histories, seed=1)
 
 
