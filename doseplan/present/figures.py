@@ -20,7 +20,8 @@ SHOWN = ("none", "separated")
 def save_figures(tree: xr.DataTree, case: Case, folder: Path) -> list[Path]:
     """Draw all figures of a run as PNG files, the same bytes every time."""
     folder.mkdir(parents=True, exist_ok=True)
-    phantoms = {arm: node(tree, arm, "anatomy") for arm in tree.children if arm in SHOWN}
+    shown = [arm for arm in tree.children if arm in SHOWN] or list(tree.children)
+    phantoms = {arm: node(tree, arm, "anatomy") for arm in shown}
     drawn = {
         "phantom.png": phantom_views(phantoms, case),
         "dose.png": dose_slices(tree, case),
