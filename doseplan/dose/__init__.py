@@ -15,7 +15,7 @@ from doseplan.dose.influence import (
     transpose,
 )
 from doseplan.dose.operator import DoseOperator, dose_operator
-from doseplan.dose.point import point_dose
+from doseplan.dose.point import point_dose, point_effect
 from doseplan.dose.rays import Rays, trace_spots, with_range_error
 from doseplan.dose.scenario import NOMINAL, Scenario, error_scenarios
 from doseplan.dose.spots import place_spots
@@ -44,6 +44,7 @@ __all__ = [
     "place_fields",
     "place_spots",
     "point_dose",
+    "point_effect",
     "sample_dose",
     "scenario_dose",
     "sensitivities",

@@ -6,8 +6,7 @@ from numpy.typing import NDArray
 
 from doseplan import schema
 from doseplan.case.spec import Case
-from doseplan.dose.channels import linear_and_root
-from doseplan.dose.point import point_dose
+from doseplan.dose.point import point_effect
 from doseplan.dose.rays import Rays
 
 Floats = NDArray[np.float64]
@@ -44,8 +43,6 @@ def course_channels(
 ) -> tuple[Floats, Floats]:
     """Compute the channels of the prescription's scale in points, (course, point) each, by `point_dose`."""
     scale = case.prescription.scale
-    found = [
-        linear_and_root(scale, point_dose(points, rays, part, library)) for _, part in by_course(case, spots)
-    ]
+    found = [point_effect(points, rays, part, library, scale=scale) for _, part in by_course(case, spots)]
     linear, root = zip(*found, strict=True)
     return np.stack(linear), np.stack(root)

@@ -105,9 +105,9 @@ def histogram_bands(samples: xr.Dataset, *, separation_mm: float | None) -> xr.D
 
 def scenario_name(row: Metrics) -> str:
     """Name a scenario by its errors."""
-    parts = [f"{axis} {shift:+g} mm" for axis, shift in zip("xyz", row["shift_mm"], strict=True) if shift]
+    parts = [f"{axis} {shift:+.3g} mm" for axis, shift in zip("xyz", row["shift_mm"], strict=True) if shift]
     if row["range_percent"]:
-        parts.append(f"range {row['range_percent']:+g} %")
+        parts.append(f"range {row['range_percent']:+.3g} %")
     return ", ".join(parts) or "nominal"
 
 

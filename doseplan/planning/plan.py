@@ -64,7 +64,7 @@ TOLERANCE_PERCENT = 1.0
 CORD_EVERY, OTHER_EVERY = 2, 4
 """Of the planned samples of cord and other tissue, every so many-th starts in the working set."""
 
-SCENARIO_EVERY = 4
+SCENARIO_EVERY = 12
 """Of those of target and cord, every so many-th in each other scenario."""
 
 NEAR_LIMIT_GYE = 0.05

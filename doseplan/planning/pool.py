@@ -8,8 +8,7 @@ from numpy.typing import NDArray
 
 from doseplan import schema
 from doseplan.case.spec import Case
-from doseplan.dose import Rays, point_dose
-from doseplan.dose.channels import linear_and_root
+from doseplan.dose import Rays, point_effect
 from doseplan.planning.evidence import Evidence, gather_evidence
 from doseplan.planning.limits import AIM_BELOW_GYE, upper_limits
 
@@ -48,7 +47,7 @@ class Pool:
         """Compute both channels per fraction for given weights, without cut-off in float64."""
         points = self.points if chosen is None else self.points[chosen]
         weighted = self.spots.assign(weight=schema.variable("weight", weight))
-        linear, root = linear_and_root(self.scale, point_dose(points, self.rays, weighted, self.library))
+        linear, root = point_effect(points, self.rays, weighted, self.library, scale=self.scale)
         return linear / self.fractions, root / self.fractions
 
     @property

@@ -7,6 +7,7 @@ import pytest
 
 from doseplan.dose import dose_influence, dose_operator, point_dose, trace_spots, transpose
 from doseplan.dose.channels import linear_and_root
+from doseplan.dose.point import point_effect
 
 SAMPLES = 30
 
@@ -55,6 +56,13 @@ def test_point_dose_equals_the_explicit_sum(points, rays, spots, beams, expected
     for channel, other in zip(found, summed, strict=True):
         np.testing.assert_allclose(channel, other, rtol=1e-12, atol=CUT_TAIL * other.max())
     assert np.count_nonzero(summed[0] > 0.01 * summed[0].max()) > SAMPLES // 2
+
+
+@pytest.mark.parametrize("scale", ["NIRS", "LEM1"])
+def test_point_effect_is_what_a_model_reads_of_the_point_dose(points, rays, spots, beams, scale):
+    expected = linear_and_root(scale, point_dose(points, rays, spots, beams))
+    for found, other in zip(point_effect(points, rays, spots, beams, scale=scale), expected, strict=True):
+        np.testing.assert_allclose(found, other, rtol=1e-12, atol=CUT_TAIL * other.max())
 
 
 @pytest.mark.parametrize("scale", ["NIRS", "LEM1"])
