@@ -1,7 +1,7 @@
 """Compare the pencil beam with the Monte Carlo, and write docs/monte_carlo.md with its figures.
 
     python docs/update_montecarlo.py --only water,bone,lung,titanium
-    python docs/update_montecarlo.py --only none,decompressed,separated,corrected --folder runs/monte_carlo
+    python docs/update_montecarlo.py --only none,none_corrected,separated,corrected --folder runs/here
     python docs/update_montecarlo.py --only ct --ct CT.npz
     python docs/update_montecarlo.py --page
 
@@ -56,6 +56,8 @@ PAGE, RECORD = ROOT / "docs" / "monte_carlo.md", ROOT / "docs" / "monte_carlo.js
 CASE = "t11_t12_mpnst"
 FIELDS = ("water", "bone", "lung", "titanium")
 ARMS = ("none", "decompressed", "separated")
+CORRECTED = {"none_corrected": "none", "corrected": "separated"}
+"""Arms that are planned again with the correction; without surgery the cord limit binds."""
 WATER_PERCENT = 100.0 * (1.0 / WATER_DENSITY - 1.0)
 """[%] by which depths in the library's water are longer than in water of 1 g/cm3, to which `rsp` refers."""
 
@@ -113,6 +115,7 @@ WHY = {
     "separated": "The bundled case after separation. The largest differences lie in discs, thin layers "
     "along all three beams between denser bone: ions are scattered into them and out again, while sub-spots "
     "keep to their ray.",
+    "none_corrected": "The arm without surgery, where the cord limit binds, planned again in the same way.",
     "corrected": "The separated arm planned again with the correction (`doseplan correct`): the pencil beam "
     "here is the corrected one, and the Monte Carlo has another seed than that of the correction.",
     "ct": "A CT (the sample of TotalSegmentator at 3 mm, with a made-up tumour), separated arm: `--ct` "
@@ -135,7 +138,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--histories", type=int, default=4_000_000)
     stated = parser.parse_args(arguments)
     record = json.loads(RECORD.read_text(encoding="utf-8")) if RECORD.exists() else {}
-    known = (*FIELDS, *ARMS, "corrected", "ct")
+    known = (*FIELDS, *ARMS, *CORRECTED, "ct")
     wanted = [] if stated.page else (stated.only.split(",") if stated.only else list(known))
     if unknown := [name for name in wanted if name not in known]:
         parser.error(f"--only: expected some of {', '.join(known)}, got {', '.join(unknown)}")
@@ -215,17 +218,17 @@ def field_part(name: str, histories: int) -> Record:
 
 
 def arm_part(name: str, folder: Path, histories: int) -> Record:
-    """Compare an arm of the bundled case, or the separated one planned again with the correction."""
+    """Compare an arm of the bundled case, as planned or planned again with the correction."""
     case = load_case(bundled_cases()[CASE])
     plain = folder / "bundled"
     tree = plan_case(case, out=plain, progress=told)
-    if name != "corrected":
+    if name not in CORRECTED:
         return patient_part(name, case, tree, name, plain / FOLDER, histories=histories, seed=1)
-    out = folder / "corrected"
+    arm, out = CORRECTED[name], folder / name
     tree = correct_run(
-        tree, case, out=out, source=plain / FOLDER, arms=["separated"], histories=histories, progress=told
+        tree, case, out=out, source=plain / FOLDER, arms=[arm], histories=histories, progress=told
     )
-    return patient_part(name, case, tree, "separated", out / FOLDER, histories=histories, seed=2)
+    return patient_part(name, case, tree, arm, out / FOLDER, histories=histories, seed=2)
 
 
 def ct_part(folder: Path, ct: Path, histories: int) -> Record:
