@@ -103,9 +103,11 @@ of 1 g/cm3 and the library's depths to one of {WATER_DENSITY:g} (decision 3); wh
 """
 
 WHY = {
-    "water": "Water alone. The Monte Carlo takes water for one of 1 g/cm3 (decision 22), so its ranges are "
-    "0.2 % shorter: a thin line at the distal edge.",
-    "bone": "Cortical bone in the half at x < 0.",
+    "water": "Water alone. The Monte Carlo takes stopping power ratios for what they are, relative to water "
+    "of 1 g/cm3 (decision 22), so its ions stop a little earlier: a line at the distal edge, which *same "
+    "water* takes away.",
+    "bone": "Cortical bone in the half at x < 0. Ions that are scattered across its edge have the range of "
+    "the other half: the Monte Carlo has more in front of the step between both ends, and less behind it.",
     "lung": "Lung in the half at x < 0. Ions that are scattered from one half into the other have ranges "
     "that differ by most of the thickness of the lung.",
     "titanium": "A rod of titanium, compared without a pass rate: straggling and fragments are those of "
