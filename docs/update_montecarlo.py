@@ -169,9 +169,15 @@ def compute(name: str, stated: argparse.Namespace) -> Record:
 
 
 def commit() -> str:
-    """Name the commit, with a plus where files differ from it."""
-    ask = ["git", "-C", str(ROOT), "describe", "--always", "--dirty=+", "--exclude=*"]
-    return subprocess.run(ask, capture_output=True, text=True, check=True).stdout.strip()
+    """Name the commit, with a plus where files other than the record's differ from it."""
+
+    def git(*arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            ["git", "-C", str(ROOT), *arguments], capture_output=True, text=True, check=False
+        )
+
+    changed = git("diff", "--quiet", "HEAD", "--", ".", ":(exclude)docs/monte_carlo*").returncode
+    return git("rev-parse", "--short", "HEAD").stdout.strip() + ("+" if changed else "")
 
 
 # --- what is compared
