@@ -108,10 +108,12 @@ WHY = {
     "water* takes away.",
     "bone": "Cortical bone in the half at x < 0. Ions that are scattered across its edge have the range of "
     "the other half: the Monte Carlo has more in front of the step between both ends, and less behind it.",
-    "lung": "Lung in the half at x < 0. Ions that are scattered from one half into the other have ranges "
-    "that differ by most of the thickness of the lung.",
+    "lung": "Lung in the half at x < 0. Ions that are scattered from the water half into the lung fly on "
+    "for most of its thickness, sub-spots keep to their ray: the Monte Carlo has more beside the edge behind "
+    "the end of the water half.",
     "titanium": "A rod of titanium, compared without a pass rate: straggling and fragments are those of "
-    "water in both, scattering is each model's own.",
+    "water in both, scattering is each model's own. Most differs at the sides of the shadow behind the rod, "
+    "where ions cross over between ranges.",
     "none": "The bundled case without surgery.",
     "decompressed": "The bundled case after decompression.",
     "separated": "The bundled case after separation. The largest differences lie in discs, thin layers "
