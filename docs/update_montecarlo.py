@@ -123,8 +123,8 @@ WHY = {
     "corrected": "The separated arm planned again with the correction (`doseplan correct`): the pencil beam "
     "here is the corrected one, and the Monte Carlo has another seed than that of the correction.",
     "ct": "A CT (the sample of TotalSegmentator at 3 mm, with a made-up tumour), separated arm: `--ct` "
-    "with the npz file. Most differs at the distal edge in front of the vertebra, which *same water* explains "
-    "in part.",
+    "with the npz file. Most differs at the distal edge in front of the vertebra, which *same water* "
+    "explains in part.",
 }
 
 Record = dict[str, Any]
