@@ -14,7 +14,7 @@ from doseplan.study import plan_case
 
 pytestmark = pytest.mark.slow
 
-SHOWN = ("c5_dumbbell", "l3_cauda_equina", "t11_implants")
+SHOWN = ("l3_cauda_equina", "t11_implants")
 
 FEW = (Stage(steps=5), Stage(steps=5), Stage(steps=3, held=True))
 """Limits hold and fields reach the target after a few steps as after many."""
