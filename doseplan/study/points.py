@@ -9,11 +9,13 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import xarray as xr
 
+from doseplan import schema
 from doseplan.anatomy import build_phantom, place_samples
 from doseplan.case import Case, as_read, varied
 from doseplan.case.vary import plain_number
@@ -26,6 +28,7 @@ from doseplan.exchange import (
     read_point,
     read_point_proof,
     read_point_spots,
+    run_digest,
     write_point,
     write_point_proof,
 )
@@ -163,28 +166,40 @@ def make_point(base: Case, separation_mm: float | None, values: Mapping[str, flo
         stated[SEPARATION] = separation_mm
     stated = {key: plain_number(value) for key, value in sorted(stated.items())}
     case = varied(base, stated)
-    said = (run_attributes(base)["digest"], case.case_toml, "none" if separation_mm is None else "operated")
-    digest = hashlib.sha256("\0".join(map(str, said)).encode()).hexdigest()
+    said = (_digest(base), case.case_toml, "none" if separation_mm is None else "operated")
+    digest = hashlib.sha256("\0".join(said).encode()).hexdigest()
     return Point(case=case, values=stated, separation_mm=separation_mm, digest=digest)
 
 
 def anchor_of(base: Case, point: Point) -> Point | None:
     """Find the point whose plan a point starts from; None for the one without surgery, which starts anew."""
+    numbers = _anchor_numbers(base, point)
+    return None if numbers is None else make_point(base, *numbers)
+
+
+def _anchor_numbers(base: Case, point: Point) -> tuple[float | None, dict[str, float]] | None:
+    """Give separation and other numbers of the point that a point starts from."""
     own = own_voxels(point)
-    first = make_point(base, None, own)
-    if point.digest == first.digest:
+    others = {key: value for key, value in point.values.items() if key != SEPARATION}
+    at_anchor = others == {TOTAL: base.prescription.total_gy_rbe, **own}
+    if at_anchor and point.separation_mm is None:
         return None
-    second = make_point(base, 0.0, own)
-    return first if point.separation_mm is None or point.digest == second.digest else second
+    if point.separation_mm is None or (at_anchor and point.separation_mm == 0.0):
+        return None, own
+    return 0.0, own
 
 
 def with_anchors(base: Case, points: Sequence[Point]) -> list[Point]:
     """List points with those that they start from, each once, in the order of planning."""
     found: dict[str, Point] = {}
+    known: dict[str, Point] = {}
     for point in points:
         chain = [point]
-        while (anchor := anchor_of(base, chain[0])) is not None:
-            chain.insert(0, anchor)
+        while (numbers := _anchor_numbers(base, chain[0])) is not None:
+            name = json.dumps(numbers)
+            if name not in known:
+                known[name] = make_point(base, *numbers)
+            chain.insert(0, known[name])
         found |= {each.digest: each for each in chain if each.digest not in found}
     return list(found.values())
 
@@ -281,6 +296,15 @@ def _prove(study: Study, point: Point, programs: int, progress: Progress) -> Non
         achieved = float(spots.attrs["target_minimum_gye"])
         kept["bound"] = bound_entry(point.case, kept, achieved, scene.samples)
     write_point_proof(study.folder, point.name, json_plain(kept))
+
+
+def _digest(base: Case) -> str:
+    """Tell base cases and versions apart, as runs are."""
+    attributes = {name: getattr(base, name) for name in ("case_toml", "anatomy_toml")}
+    versions = {"doseplan": version("doseplan")}
+    return run_digest(
+        {"case": base.name, **attributes, "versions": versions, "schema_version": schema.VERSION}
+    )
 
 
 def own_voxels(point: Point) -> dict[str, float]:
