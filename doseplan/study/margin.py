@@ -1,9 +1,12 @@
 """The smallest separation that meets every goal: a plan above it, a proof below it."""
 
+import math
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from doseplan.case import Case
 from doseplan.messages import InputError, Progress, silent
@@ -157,7 +160,7 @@ def smallest_margin(
 
         found = _first_met(plan, len(points))
         below = (len(points) if found is None else found) - 1
-        proven = _last_refuted(plan, refuted, below, case) if prove and below >= 0 else None
+        proven = _last_refuted(tried, plan, refuted, below) if prove and below >= 0 else None
     return _margin(case, total, range_mm, step_mm, separations, tried, found, proven)
 
 
@@ -190,27 +193,44 @@ def _first_met(plan: Callable[[int], Tried], count: int) -> int | None:
 
 
 def _last_refuted(
-    plan: Callable[[int], Tried], refuted: Callable[[int], bool], below: int, case: Case
+    tried: dict[int, Tried], plan: Callable[[int], Tried], refuted: Callable[[int], bool], below: int
 ) -> int | None:
-    """Find the largest separation that is proven impossible: the one right below, else by halves.
+    """Find the largest separation that is proven impossible; None if none is.
 
-    Where the plan misses the goal by less than the gap that the first proof left, no proof is tried.
+    First the one right below the margin. If it can't be refuted, those where the plan misses the goal by more
+    than the gap between plan and proof; others would be tried in vain.
     """
-    if not any(goal.min_percent is not None for goal in case.goal):
+    goal = plan(below).goal_gye
+    if goal is None:
         return None
     if refuted(below):
         return below
-    first = plan(below)
-    if first.bound_gye is None:
-        return None
-    gap = first.bound_gye - first.target_minimum_gye
-    low, high = -1, below
+    gap, low, high = _gap(tried[below]), -1, below
     while high - low > 1:
-        middle = (low + high) // 2
-        tried = plan(middle)
-        within = tried.goal_gye is not None and tried.target_minimum_gye + gap >= tried.goal_gye
-        low, high = (low, middle) if within or not refuted(middle) else (middle, high)
+        guess = _reach(tried, goal - gap)
+        if guess <= low:
+            break
+        middle = min(guess, high - 1)
+        if plan(middle).target_minimum_gye + gap >= goal:
+            high = middle
+        elif refuted(middle):
+            low = middle
+        else:
+            high, gap = middle, max(gap, _gap(tried[middle]))
     return None if low < 0 else low
+
+
+def _gap(tried: Tried) -> float:
+    return math.inf if tried.bound_gye is None else tried.bound_gye - tried.target_minimum_gye
+
+
+def _reach(tried: dict[int, Tried], level_gye: float) -> int:
+    """Find up to where plans stay below a level, by straight lines between those tried; -1 if nowhere."""
+    known = sorted(tried)
+    every = np.arange(known[-1] + 1)
+    minimum = np.interp(every, known, [tried[index].target_minimum_gye for index in known])
+    reached = np.flatnonzero(minimum >= level_gye)
+    return int(reached[0]) - 1 if reached.size else known[-1]
 
 
 def _margin(
