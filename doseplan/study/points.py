@@ -16,11 +16,11 @@ from typing import Any
 import xarray as xr
 
 from doseplan import schema
-from doseplan.anatomy import build_phantom, place_samples
+from doseplan.anatomy import build_phantom
 from doseplan.case import Case, as_read, varied
 from doseplan.case.vary import plain_number
-from doseplan.dose import Rays, beam_library, place_fields, place_spots, sample_dose, trace_spots
-from doseplan.evaluation import evaluate_arm
+from doseplan.dose import beam_library
+from doseplan.evaluation import judge_arm
 from doseplan.exchange import (
     STUDY_FILE,
     check_folder,
@@ -33,10 +33,9 @@ from doseplan.exchange import (
     write_point_proof,
 )
 from doseplan.messages import InputError, Progress, silent
-from doseplan.planning import optimise
 from doseplan.planning.bound import prove
 from doseplan.planning.stored import proof_record
-from doseplan.study.pipeline import run_attributes
+from doseplan.study.pipeline import Scene, plan_scene, run_attributes, set_scene
 from doseplan.study.proof import bound_entry
 
 Record = dict[str, Any]
@@ -95,16 +94,6 @@ class Point:
         cut = "no surgery" if self.separation_mm is None else f"{self.separation_mm:g} mm"
         others = [f"{key} {value:g}" for key, value in self.values.items() if key not in (SEPARATION, TOTAL)]
         return " and ".join([f"{cut} at {self.case.prescription.total_gy_rbe:g} GyE", *others])
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Scene:
-    """What plans of the same voxels share."""
-
-    phantom: xr.Dataset
-    samples: xr.Dataset
-    spots: xr.Dataset
-    rays: Rays
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -226,7 +215,8 @@ def planned_point(study: Study, point: Point, *, progress: Progress = silent) ->
     Returns
     -------
     dict
-        `digest`, `separation_mm`, `values`, `nominal` (an arm of `summary.json`), `plan`.
+        `digest`, `separation_mm`, `values`, `nominal` (an arm of `summary.json`), `robust` (its part on error
+        scenarios, None without any), `plan`.
     """
     found = read_point(study.folder, point.name, digest=point.digest)
     if found is not None:
@@ -238,16 +228,14 @@ def planned_point(study: Study, point: Point, *, progress: Progress = silent) ->
         start = read_point_spots(study.folder, anchor.name)
     library = _library(study, progress)
     scene = _scene(study, point, start, progress)
-    # the spots of the plan before come with its attributes, whichever point the scene was made for
-    spots = scene.spots if start is None else start
-    seen = (point.case, scene.phantom, scene.samples)
-    planned = optimise(*seen, spots, library, rays=scene.rays, start=start, progress=progress)
-    dose = sample_dose(*seen, planned, library, rays=scene.rays)
+    planned, samples = plan_scene(point.case, scene, library, start=start, progress=progress)
+    arm = judge_arm(point.case, scene.phantom, samples)
     record = {
         "digest": point.digest,
         "separation_mm": point.separation_mm,
         "values": point.values,
-        "nominal": evaluate_arm(*seen, dose),
+        "nominal": {name: value for name, value in arm.items() if name != "robust"},
+        "robust": arm.get("robust"),
         "plan": {name: planned.attrs[name] for name in PLAN_NUMBERS},
     }
     open_run(study.folder, study.attributes, file=STUDY_FILE)
@@ -326,25 +314,20 @@ def _scene(study: Study, point: Point, start: xr.Dataset | None, progress: Progr
     name = f"{point.voxels} {point.separation_mm}"
     if name in study.scenes:
         return study.scenes[name]
-    progress("voxels and samples", 0.0)
+    progress("voxels", 0.0)
+    library = _library(study, progress)
     case = _voxel_case(study.base, point)
     phantom = build_phantom(case, separation_mm=point.separation_mm)
-    samples = place_samples(phantom, case)
-    spots = _spots(study, case, phantom, progress) if start is None else start
+    others = []
+    if start is None:  # spots are those of the case's run, which reach the target in all of its arms
+        others = [build_phantom(case, separation_mm=each) for each in (0.0, case.surgery.separation_mm)]
     last = [scene for other, scene in study.scenes.items() if other.startswith(f"{point.voxels} ")]
     before = (last[0].phantom, last[0].rays) if last else None
-    progress("rays", 0.0)
-    library = _library(study, progress)
-    rays = trace_spots(phantom, spots, library, before=before)
     study.scenes.clear()
-    study.scenes[name] = Scene(phantom=phantom, samples=samples, spots=spots, rays=rays)
+    study.scenes[name] = set_scene(
+        case, phantom, library, others=others, start=start, before=before, progress=progress
+    )
     return study.scenes[name]
-
-
-def _spots(study: Study, case: Case, phantom: xr.Dataset, progress: Progress) -> xr.Dataset:
-    """Place the spots of the case's run, which all points share: they reach the target in all of its arms."""
-    others = [build_phantom(case, separation_mm=each) for each in (0.0, case.surgery.separation_mm)]
-    return place_spots(case, phantom, place_fields(case, phantom), _library(study, progress), others)
 
 
 def _library(study: Study, progress: Progress) -> xr.Dataset:

@@ -16,7 +16,7 @@ import xarray as xr
 from doseplan import schema
 from doseplan.case import parse_case
 from doseplan.messages import InputError
-from doseplan.study import points
+from doseplan.study import pipeline, points
 
 CASE = """
 name = "made up"
@@ -48,22 +48,25 @@ class Rooms:
 
     def install(self, put: Any) -> None:
         """Put the rooms in the place of the real ones: `put(module, name, value)`."""
-        replaced = {
-            "build_phantom": self.build_phantom,
+        of_plans = {
             "place_samples": lambda phantom, case: xr.Dataset(),
             "place_fields": lambda case, phantom: xr.Dataset(),
             "place_spots": self.place_spots,
             "trace_spots": self.trace_spots,
-            "beam_library": lambda progress: xr.Dataset(),
             "optimise": self.optimise,
-            "sample_dose": lambda case, phantom, samples, spots, library, rays: spots,
-            "evaluate_arm": self.evaluate_arm,
+            "sample_dose": lambda case, phantom, samples, spots, library, rays: xr.Dataset(),
+        }
+        of_points = {
+            "build_phantom": self.build_phantom,
+            "beam_library": lambda progress: xr.Dataset(),
+            "judge_arm": self.judge_arm,
             "prove": self.prove,
             "proof_record": lambda bound: {"level_gye": bound.upper_gye},
             "bound_entry": self.bound_entry,
         }
-        for name, room in replaced.items():
-            put(points, name, room)
+        for module, replaced in ((pipeline, of_plans), (points, of_points)):
+            for name, room in replaced.items():
+                put(module, name, room)
 
     def build_phantom(self, case: Any, *, separation_mm: float | None) -> xr.Dataset:
         if separation_mm is not None and separation_mm >= self.refuses_from_mm:
@@ -82,7 +85,10 @@ class Rooms:
         assert before is None or before[0].attrs["wrap"] == phantom.attrs["wrap"]
         return f"rays {phantom.attrs}"
 
-    def optimise(self, case, phantom, samples, spots, library, *, rays, start, progress) -> xr.Dataset:
+    def optimise(
+        self, case, phantom, samples, spots, library, *, rays, errors, start, progress
+    ) -> xr.Dataset:
+        assert errors == []
         assert rays == f"rays {phantom.attrs}"
         total, separation = case.prescription.total_gy_rbe, phantom.attrs["separation"]
         before = None if start is None else float(start["weight"][0])
@@ -104,7 +110,7 @@ class Rooms:
         """Target minimum of a plan [Gy(RBE)]."""
         return self.least_gye + self.gain_gye * (separation or 0.0)
 
-    def evaluate_arm(self, case, phantom, samples, dose) -> dict[str, Any]:
+    def judge_arm(self, case, phantom, samples) -> dict[str, Any]:
         total, separation = case.prescription.total_gy_rbe, phantom.attrs["separation"]
         least, covered = self.minimum(separation), (separation or 0.0) >= self.covered_mm
         target = {f"d{name}_gye": least + 1.0 for name in ("98", "95", "50", "2", "max")}

@@ -85,24 +85,24 @@ def test_no_margin_in_range_is_exit_3(doseplan: Command) -> None:
 def test_a_broken_limit_is_exit_3(doseplan: Command, rooms, monkeypatch: pytest.MonkeyPatch) -> None:
     from doseplan.study import points
 
-    judged = points.evaluate_arm
-    monkeypatch.setattr(points, "evaluate_arm", lambda *seen: {**judged(*seen), "limits_met": False})
+    judged = points.judge_arm
+    monkeypatch.setattr(points, "judge_arm", lambda *seen: {**judged(*seen), "limits_met": False})
     code, _, said = doseplan("sweep", "--separation-mm", "0,2")
     assert code == 3
     assert "a hard limit is broken in 2 of 2 points" in said
 
 
 def test_a_stop_says_what_is_kept(doseplan: Command, rooms, monkeypatch: pytest.MonkeyPatch) -> None:
-    from doseplan.study import points
+    from doseplan.study import pipeline
 
-    real = points.optimise
+    real = pipeline.optimise
 
     def stopped(*stages, **options):
         if len(rooms.planned) == 3:
             raise KeyboardInterrupt
         return real(*stages, **options)
 
-    monkeypatch.setattr(points, "optimise", stopped)
+    monkeypatch.setattr(pipeline, "optimise", stopped)
     code, _, said = doseplan("sweep", "--out", "points")
     assert code == 130
     assert "kept in points: 3 points; the same command goes on from there" in said

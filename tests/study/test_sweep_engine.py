@@ -11,7 +11,7 @@ from doseplan.evaluation import evaluate
 from doseplan.exchange import finished_points
 from doseplan.exchange.studies import read_point_spots
 from doseplan.planning import plan
-from doseplan.study import pipeline, plan_case, points, smallest_margin, sweep
+from doseplan.study import pipeline, plan_case, smallest_margin, sweep
 from doseplan.study.points import begin_study, make_point
 
 SMALL = """
@@ -51,12 +51,11 @@ def quick():
     """Fewer samples, fewer steps: what the planner can do is the matter of other tests."""
     place_samples = pipeline.place_samples
     with pytest.MonkeyPatch.context() as patch:
-        for module in (pipeline, points):
-            patch.setattr(
-                module,
-                "place_samples",
-                lambda phantom, case: place_samples(phantom, case).isel(sample=slice(None, None, EVERY)),
-            )
+        patch.setattr(
+            pipeline,
+            "place_samples",
+            lambda phantom, case: place_samples(phantom, case).isel(sample=slice(None, None, EVERY)),
+        )
         patch.setattr(plan, "STAGES", (plan.Stage(steps=3), plan.Stage(steps=2, held=True)))
         patch.setattr(plan, "MOST_LAST", 1)
         yield
