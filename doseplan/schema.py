@@ -207,6 +207,15 @@ VARIABLES = {
         f"{part}_volume": _declare(SWEEP, "float64", "cm3", f"volume of the {said}")
         for part, said in (("target", "target"), ("strip", "target near the dura"))
     },
+    "worst_target_minimum": _declare(
+        SWEEP, "float64", "Gy(RBE)", "least dose of the target in any error scenario", rbe=True
+    ),
+    "worst_cord_maximum": _declare(
+        SWEEP, "float64", "Gy(RBE)", "highest dose of the cord in any error scenario", rbe=True
+    ),
+    "robust_pass": _declare(SWEEP, "float64", "%", "part of the error scenarios that keep limits and goals"),
+    "robust_limits_met": _declare(SWEEP, "bool", "1", "limits of organs hold in every error scenario"),
+    "robust_goals_met": _declare(SWEEP, "bool", "1", "all goals are met in every error scenario"),
     "limits_met": _declare(SWEEP, "bool", "1", "all hard limits hold"),
     "goals_met": _declare(SWEEP, "bool", "1", "all goals are met"),
     "goal_impossible": _declare(SWEEP, "bool", "1", "proven: no plan meets the goal for the target minimum"),

@@ -99,6 +99,9 @@ def margin(
         str, typer.Option(metavar="LOW:HIGH", help="Separations that are searched.")
     ] = "0:10",
     step_mm: Annotated[float, typer.Option(help="How far the bracket is narrowed.")] = 0.5,
+    robust: Annotated[
+        bool, typer.Option("--robust", help="Goals have to hold in every error scenario of the case, too.")
+    ] = False,
     prove: Annotated[bool, typer.Option(help="Prove what is impossible below.")] = True,
     programs: Programs = 60,
     out: Out = None,
@@ -129,6 +132,7 @@ def margin(
                     total_gy_rbe=total,
                     range_mm=(low, high),
                     step_mm=step_mm,
+                    robust=robust,
                     prove=prove,
                     programs=programs,
                     out=folder,

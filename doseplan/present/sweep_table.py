@@ -16,17 +16,21 @@ COLUMNS = (
     ("strip\nD98", "strip_d98", "GyE"),
     ("cord\nmaximum", "cord_maximum", "GyE"),
     ("cord\nD0.03cc", "cord_d0_03cc", "GyE"),
+    ("worst\nD min", "worst_target_minimum", "GyE"),
+    ("worst\ncord", "worst_cord_maximum", "GyE"),
 )
 
 
 def sweep_table(sweep: xr.Dataset) -> Table:
     """List the points of a sweep, a section for each prescription of each variant."""
     proven = bool(np.isfinite(sweep["target_minimum_bound"].values).any())
-    columns = [column for column in COLUMNS if proven or column[1] != "target_minimum_bound"]
+    columns = [
+        column for column in COLUMNS if column[1] in sweep and (proven or column[1] != "target_minimum_bound")
+    ]
     labels = sweep["target_minimum"].attrs
     table = Table(
         title=f"{sweep.attrs['case']}, {labels['fractions']} fractions ({labels['scale']} scale)",
-        caption=f"strip: target within the separation + 5 mm of the dura\n{NOT_CLINICAL}",
+        caption=f"strip: target within the separation + 5 mm of the dura{_worst(sweep)}\n{NOT_CLINICAL}",
         title_justify="left",
         caption_justify="left",
     )
@@ -66,6 +70,10 @@ def margin_table(content: dict[str, Any]) -> Table:
     for each in content["margins"]:
         table.add_row(each["said"])
     return table
+
+
+def _worst(sweep: xr.Dataset) -> str:
+    return "\nworst: in any error scenario of the case" if "worst_cord_maximum" in sweep else ""
 
 
 def _number(value: float) -> str:

@@ -10,7 +10,7 @@ import numpy as np
 
 from doseplan.case import Case
 from doseplan.messages import InputError, Progress, silent
-from doseplan.planning.bound import PROGRAMS
+from doseplan.planning.bound import PROGRAMS, require_provable
 from doseplan.study.points import (
     TOTAL,
     Point,
@@ -72,6 +72,7 @@ class Margin:
     """
 
     total_gy_rbe: float
+    robust: bool
     range_mm: tuple[float, float]
     step_mm: float
     margin_mm: float | None
@@ -96,7 +97,8 @@ class Margin:
             found = f"{_mm(low)}, the least that was searched"
         else:
             found = _mm(self.margin_mm)
-        parts = [f"{self.total_gy_rbe:g} GyE: {found}", proven, f"not closed: {self.why}" if self.why else ""]
+        name = f"{self.total_gy_rbe:g} GyE{', with errors' if self.robust else ''}"
+        parts = [f"{name}: {found}", proven, f"not closed: {self.why}" if self.why else ""]
         return "; ".join(part for part in parts if part)
 
 
@@ -106,6 +108,7 @@ def smallest_margin(
     total_gy_rbe: float | None = None,
     range_mm: tuple[float, float] = REACH_MM,
     step_mm: float = STEP_MM,
+    robust: bool = False,
     prove: bool = True,
     programs: int = PROGRAMS,
     out: str | Path | None = None,
@@ -123,6 +126,9 @@ def smallest_margin(
         Prescription; that of the case if None.
     range_mm, step_mm : [mm]
         Separations that are tried.
+    robust
+        Limits and goals have to hold in every error scenario that the case names, too. What is proven
+        impossible as planned is so with errors.
     programs
         Most linear programs of each proof.
     out
@@ -140,6 +146,12 @@ def smallest_margin(
     separations = _separations(range_mm, step_mm)
     if not case.goal:
         raise InputError(f"{case.name}: goal: expected at least one goal to meet, got none")
+    if robust and case.robustness is None:
+        raise InputError(
+            f"{case.name}: robustness: expected errors to hold out against, got none in the case"
+        )
+    if prove:
+        require_provable(case)
     total = case.prescription.total_gy_rbe if total_gy_rbe is None else total_gy_rbe
     with kept_in(out) as folder:
         study = begin_study(case, folder)
@@ -149,19 +161,31 @@ def smallest_margin(
 
         def plan(index: int) -> Tried:
             if index not in tried:
-                tried[index] = _tried(_planned(study, points[index], progress))
+                tried[index] = _tried(_planned(study, points[index], progress), robust=robust)
             return tried[index]
 
         def refuted(index: int) -> bool:
             told = _named(progress, f"proof for {points[index].said}")
             record = proven_point(study, points[index], programs=programs, progress=told)
-            tried[index] = _tried(record)
+            tried[index] = _tried(record, robust=robust)
             return tried[index].impossible
 
         found = _first_met(plan, len(points))
         below = (len(points) if found is None else found) - 1
         proven = _last_refuted(tried, plan, refuted, below) if prove and below >= 0 else None
-    return _margin(case, total, range_mm, step_mm, separations, tried, found, proven)
+    below = (len(separations) if found is None else found) - 1
+    closed = below < 0 or proven == below
+    return Margin(
+        total_gy_rbe=total,
+        robust=robust,
+        range_mm=range_mm,
+        step_mm=step_mm,
+        margin_mm=None if found is None else separations[found],
+        impossible_mm=None if proven is None else separations[proven],
+        closed=closed,
+        why="" if closed else _why(case, tried[below]),
+        tried=tuple(tried[index] for index in sorted(tried)),
+    )
 
 
 def _separations(range_mm: tuple[float, float], step_mm: float) -> list[float]:
@@ -198,14 +222,16 @@ def _last_refuted(
     """Find the largest separation that is proven impossible; None if none is.
 
     First the one right below the margin. If it can't be refuted, those where the plan misses the goal by more
-    than the gap between plan and proof; others would be tried in vain.
+    than the gap between plan and proof; others would be tried in vain, as are those where it meets the goal.
     """
     goal = plan(below).goal_gye
     if goal is None:
         return None
-    if refuted(below):
-        return below
-    gap, low, high = _gap(tried[below]), -1, below
+    gap, low, high = 0.0, -1, below
+    if plan(below).target_minimum_gye < goal:
+        if refuted(below):
+            return below
+        gap = _gap(tried[below])
     while high - low > 1:
         guess = _reach(tried, goal - gap)
         if guess <= low:
@@ -233,30 +259,6 @@ def _reach(tried: dict[int, Tried], level_gye: float) -> int:
     return int(reached[0]) - 1 if reached.size else known[-1]
 
 
-def _margin(
-    case: Case,
-    total: float,
-    range_mm: tuple[float, float],
-    step_mm: float,
-    separations: list[float],
-    tried: dict[int, Tried],
-    found: int | None,
-    proven: int | None,
-) -> Margin:
-    below = (len(separations) if found is None else found) - 1
-    closed = below < 0 or proven == below
-    return Margin(
-        total_gy_rbe=total,
-        range_mm=range_mm,
-        step_mm=step_mm,
-        margin_mm=None if found is None else separations[found],
-        impossible_mm=None if proven is None else separations[proven],
-        closed=closed,
-        why="" if closed else _why(case, tried[below]),
-        tried=tuple(tried[index] for index in sorted(tried)),
-    )
-
-
 def _why(case: Case, last: Tried) -> str:
     """Say why it is open whether less separation is enough."""
     where = f"a plan at {_mm(last.separation_mm)} was not found and is not proven impossible"
@@ -281,16 +283,20 @@ def _planned(study: Study, point: Point, progress: Progress) -> Record:
     return planned_point(study, point)
 
 
-def _tried(record: Record) -> Tried:
+def _tried(record: Record, *, robust: bool) -> Tried:
     arm, bound = record["nominal"], record.get("bound")
+    missed = [goal["name"] for goal in arm["goals"] if not goal["met"]]
+    if robust:
+        held = {"limits": record["robust"]["limits_met"], "goals": record["robust"]["goals_met"]}
+        missed += [f"{name} in every error scenario" for name, met in held.items() if not met]
     return Tried(
         separation_mm=record["separation_mm"],
         target_minimum_gye=arm["tumour"]["dmin_gye"],
         goal_gye=least_goal(arm),
-        goals_met=arm["limits_met"] and arm["goals_met"],
+        goals_met=arm["limits_met"] and arm["goals_met"] and not missed,
         bound_gye=None if bound is None else bound["dmin_upper_gye"],
         impossible=is_impossible(record),
-        missed=tuple(goal["name"] for goal in arm["goals"] if not goal["met"]),
+        missed=tuple(missed),
     )
 
 

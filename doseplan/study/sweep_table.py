@@ -32,6 +32,14 @@ METRICS = {
 }
 """What is reported of each point, and where the arm of a summary has it."""
 
+ROBUST = {
+    "worst_target_minimum": "target_dmin_gye",
+    "worst_cord_maximum": "cord_max_gye",
+    "robust_pass": "pass_percent",
+}
+ROBUST_MET = {"robust_limits_met": "limits_met", "robust_goals_met": "goals_met"}
+"""The same of error scenarios, for cases that name errors."""
+
 ENDINGS = {"Gy(RBE)": "_gye", "%": "_percent", "cm3": "_cm3", "mm": "_mm", "1": ""}
 """Columns carry their unit in the name."""
 
@@ -61,21 +69,27 @@ def sweep_dataset(
     Dataset over variant, prescription, separation
     """
     shape = (len(variants), len(totals), len(separations))
-    verdicts = [goal["name"] for goal in records[0, 0, 0]["nominal"]["goals"]]
-    numbers = {name: np.full(shape, np.nan) for name in (*METRICS, *_OF_BOUND)}
-    truths = {name: np.zeros(shape, np.bool_) for name in ("limits_met", "goals_met", "goal_impossible")}
+    first = records[0, 0, 0]
+    verdicts = [goal["name"] for goal in first["nominal"]["goals"]]
+    robust = first.get("robust") is not None
+    numbers = {name: np.full(shape, np.nan) for name in (*METRICS, *_OF_BOUND, *(ROBUST if robust else ()))}
+    truths = {name: np.zeros(shape, np.bool_) for name in (*_VERDICTS, *(ROBUST_MET if robust else ()))}
     met = np.zeros((*shape, len(verdicts)), np.bool_)
     for place, record in records.items():
         arm, bound = record["nominal"], record.get("bound")
-        goal = least_goal(arm)
         found = {name: (arm[part] or {}).get(key) for name, (part, key) in METRICS.items()}
-        found["target_minimum_goal"] = goal
+        found["target_minimum_goal"] = least_goal(arm)
         found["target_minimum_bound"] = None if bound is None else bound["dmin_upper_gye"]
+        verdict = {"limits_met": arm["limits_met"], "goals_met": arm["goals_met"]}
+        verdict["goal_impossible"] = is_impossible(record)
+        if robust:
+            found |= {name: record["robust"][key] for name, key in ROBUST.items()}
+            verdict |= {name: record["robust"][key] for name, key in ROBUST_MET.items()}
         for name, value in found.items():
             numbers[name][place] = math.nan if value is None else value
-        truths["limits_met"][place], truths["goals_met"][place] = arm["limits_met"], arm["goals_met"]
-        truths["goal_impossible"][place] = is_impossible(record)
-        met[place] = [verdict["met"] for verdict in arm["goals"]]
+        for name, value in verdict.items():
+            truths[name][place] = value
+        met[place] = [goal["met"] for goal in arm["goals"]]
     labels = rbe_model(case.prescription.scale).attributes(case.prescription.fractions)
     data = {
         name: schema.variable(name, values, **(labels if schema.VARIABLES[name].rbe_weighted else {}))
@@ -95,6 +109,7 @@ def sweep_dataset(
 
 
 _OF_BOUND = ("target_minimum_goal", "target_minimum_bound")
+_VERDICTS = ("limits_met", "goals_met", "goal_impossible")
 
 
 def least_goal(arm: Mapping[str, Any]) -> float | None:

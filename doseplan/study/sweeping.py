@@ -12,7 +12,7 @@ import xarray as xr
 
 from doseplan.case import Case
 from doseplan.messages import InputError, Progress, silent
-from doseplan.planning.bound import PROGRAMS
+from doseplan.planning.bound import PROGRAMS, require_provable
 from doseplan.study.points import (
     SEPARATION,
     TOTAL,
@@ -89,6 +89,8 @@ def sweep(
     """
     axes = make_axes(case, separation_mm, total_gy_rbe, vary or {})
     points = points_of(case, axes)
+    if prove:
+        require_provable(case)
     with kept_in(out) as folder:
         study = begin_study(case, folder)
         tasks = tasks_of(study, list(points.values()), programs=programs if prove else 0)

@@ -72,6 +72,22 @@ def test_a_goal_that_no_proof_speaks_of_is_named(rooms, made_up) -> None:
     assert "which is met there; target V95 is not" in found.why
 
 
+def test_errors_ask_for_more(rooms, made_up) -> None:
+    from doseplan.case import parse_case
+
+    with pytest.raises(InputError, match="robustness: expected errors to hold out against, got none"):
+        smallest_margin(made_up.made_up_case(), robust=True)
+    case = parse_case(made_up.CASE + "robustness = { setup_mm = 2.0 }\n", None, where="made_up.toml")
+    rooms.gap_gye = 0.3
+    assert smallest_margin(case).margin_mm == 4.0
+    found = smallest_margin(case, robust=True)
+    assert (found.margin_mm, found.impossible_mm, found.closed) == (6.0, 3.5, False)
+    assert found.said().startswith(
+        "64 GyE, with errors: 6.0 mm; proven impossible at 3.5 mm; not closed: a plan at"
+    )
+    assert "goals in every error scenario is not" in found.why
+
+
 def test_case_without_goals_or_range_is_refused(rooms, made_up, tmp_path) -> None:
     from doseplan.case import parse_case
 

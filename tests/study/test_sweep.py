@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from doseplan.case import parse_case
 from doseplan.exchange import finished_points
 from doseplan.exchange.files import read_dataset, write_dataset
 from doseplan.messages import InputError
@@ -58,6 +59,15 @@ def test_the_grid_is_labelled(rooms, made_up, tmp_path: Path) -> None:
     xr.testing.assert_identical(read_dataset(tmp_path / "sweep.nc", remedy=""), found)
 
 
+def test_errors_of_a_case_are_reported_beside(rooms, made_up) -> None:
+    case = parse_case(made_up.CASE + "robustness = { setup_mm = 2.0 }\n", None, where="made_up.toml")
+    found = sweep(case, separation_mm=[4, 8])
+    assert found["worst_target_minimum"].values.ravel().tolist() == [55.0, 61.0]
+    assert found["robust_goals_met"].values.ravel().tolist() == [False, True]
+    assert sweep_rows(found)[0]["robust_pass_percent"] == 75.0
+    assert "worst_target_minimum" not in sweep(made_up.made_up_case(), separation_mm=[4])
+
+
 def test_rows_and_csv_carry_units(rooms, made_up) -> None:
     found = sweep(made_up.made_up_case(), **AXES)
     rows = list(csv.DictReader(io.StringIO(sweep_csv(found))))
@@ -72,9 +82,6 @@ def test_rows_and_csv_carry_units(rooms, made_up) -> None:
 def test_other_numbers_have_voxels_and_an_anchor_of_their_own(rooms, made_up) -> None:
     vary = {"tumour.wrap_deg": [180, 270], "constraint[0].max_gy_rbe": [48, 50]}
     text = made_up.CASE + 'constraint = [{ structure = "cord", max_gy_rbe = 50.0 }]\n'
-    case = replace(made_up.made_up_case())
-    from doseplan.case import parse_case
-
     case = parse_case(text, None, where="made_up.toml")
     found = sweep(case, separation_mm=[2], vary=vary)
     assert found["variant"].values.tolist()[1] == "tumour.wrap_deg = 180, constraint[0].max_gy_rbe = 50"
