@@ -43,6 +43,15 @@ def test_every_point_starts_from_the_anchor(rooms, made_up) -> None:
     assert rooms.built == [4.0, None, 0.0, 3.0, 0.0, 2.0, 4.0]
 
 
+def test_eleven_points_cost_twelve_plans_and_no_dose_on_a_grid(rooms, made_up, monkeypatch) -> None:
+    """Four runs cost twelve plans and twelve grids."""
+    from doseplan.study import pipeline
+
+    monkeypatch.setattr(pipeline, "grid_dose", None)  # calling it would raise
+    sweep(made_up.made_up_case(), separation_mm=range(11))
+    assert len(rooms.planned) == 12
+
+
 def test_the_grid_is_labelled(rooms, made_up, tmp_path: Path) -> None:
     found = sweep(made_up.made_up_case(), **AXES, prove=True)
     assert found["target_minimum"].dims == ("variant", "prescription", "separation")
