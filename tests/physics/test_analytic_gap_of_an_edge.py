@@ -1,10 +1,10 @@
 """Distance from tumour to cord that one lateral edge needs.
 
 A field edge that falls like an error function of width s goes from c % of the prescription to the limit of
-the cord within s (z(c) - z(limit / prescription)), z the quantile of the normal distribution: the gap that a
-tumour needs if nothing but one edge protects the cord. Ours is the edge of a spread-out peak of equal spots in
-water, absorbed dose in the middle of the peak, nothing optimised. Its width is fitted, and its distances are
-scaled to the width of the table's row.
+the cord within s (z(c) - z(limit / prescription)), z the quantile of the normal distribution: the gap that
+a tumour needs if nothing but one edge protects the cord. Ours is the edge of a spread-out peak of equal
+spots in water, absorbed dose in the middle of the peak, nothing optimised. Its width is fitted, and its
+distances are scaled to the width of the table's row.
 """
 
 import numpy as np
