@@ -26,6 +26,7 @@ from doseplan.study.points import (
 )
 from doseplan.study.sweep_table import is_impossible, least_goal
 from doseplan.study.sweeping import kept_in
+from doseplan.study.time_left import Took, timed
 
 REACH_MM = (0.0, 10.0)
 """[mm] separations that are searched if nothing else is stated."""
@@ -158,15 +159,18 @@ def smallest_margin(
         points = [make_point(case, each, {TOTAL: total}) for each in separations]
         check_voxels(study, points[-1])
         tried: dict[int, Tried] = {}
+        took: Took = {"plan": [], "proof": []}
 
         def plan(index: int) -> Tried:
             if index not in tried:
-                tried[index] = _tried(_planned(study, points[index], progress), robust=robust)
+                record = _planned(study, points[index], took, len(points), progress)
+                tried[index] = _tried(record, robust=robust)
             return tried[index]
 
         def refuted(index: int) -> bool:
-            told = _named(progress, f"proof for {points[index].said}")
-            record = proven_point(study, points[index], programs=programs, progress=told)
+            left = _left("proof", took, len(points))
+            with timed(progress, f"proof for {points[index].said}", took, left, done=_done(took)) as told:
+                record = proven_point(study, points[index], programs=programs, progress=told)
             tried[index] = _tried(record, robust=robust)
             return tried[index].impossible
 
@@ -275,12 +279,25 @@ def _why(case: Case, last: Tried) -> str:
     )
 
 
-def _planned(study: Study, point: Point, progress: Progress) -> Record:
+def _planned(study: Study, point: Point, took: Took, count: int, progress: Progress) -> Record:
     """Plan a point and what it starts from, and name each."""
     for each in with_anchors(study.base, [point]):
         if not is_finished(study, each):
-            planned_point(study, each, progress=_named(progress, each.said))
+            left = _left("plan", took, count)
+            with timed(progress, each.said, took, left, done=_done(took)) as told:
+                planned_point(study, each, progress=told)
     return planned_point(study, point)
+
+
+def _left(kind: str, took: Took, count: int) -> list[str]:
+    """Guess the work that is left, this one first: both anchors, the end, halves of the range, two proofs."""
+    plans, proofs = 3 + math.ceil(math.log2(count)), 2
+    left = ["plan"] * (plans - len(took["plan"])) if kind == "plan" else []
+    return [kind, *left[1:], *["proof"] * (proofs - len(took["proof"]) - (kind == "proof"))]
+
+
+def _done(took: Took) -> int:
+    return sum(map(len, took.values()))
 
 
 def _tried(record: Record, *, robust: bool) -> Tried:
@@ -298,11 +315,6 @@ def _tried(record: Record, *, robust: bool) -> Tried:
         impossible=is_impossible(record),
         missed=tuple(missed),
     )
-
-
-def _named(progress: Progress, name: str) -> Progress:
-    progress(name, 0.0)
-    return lambda message, done: progress(f"{name}, {message}", done)
 
 
 def _mm(value: float) -> str:

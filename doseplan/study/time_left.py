@@ -1,7 +1,8 @@
 """Work through plans and proofs of a study, and say how long the rest will take."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Literal
 
@@ -17,23 +18,43 @@ class Task:
     point: Point
 
 
+Took = dict[str, list[float]]
+"""Seconds of what is done, by kind."""
+
+
 def work_through(study: Study, tasks: Sequence[Task], *, programs: int, progress: Progress) -> None:
     """Do all tasks in turn; what they give is on disk at once."""
-    took: dict[str, list[float]] = {"plan": [], "proof": []}
+    took: Took = {"plan": [], "proof": []}
     for number, task in enumerate(tasks):
-        left = time_left([each.kind for each in tasks[number:]], took)
         name = task.point.said if task.kind == "plan" else f"proof for {task.point.said}"
-        step = f"{number + 1} of {len(tasks)}: {name}{left}"
-        started = time.monotonic()
-        told = _within(progress, step, number, len(tasks))
-        if task.kind == "plan":
-            planned_point(study, task.point, progress=told)
-        else:
-            proven_point(study, task.point, programs=programs, progress=told)
-        took[task.kind].append(time.monotonic() - started)
+        left = [each.kind for each in tasks[number:]]
+        with timed(progress, f"{number + 1} of {len(tasks)}: {name}", took, left, done=number) as told:
+            if task.kind == "plan":
+                planned_point(study, task.point, progress=told)
+            else:
+                proven_point(study, task.point, programs=programs, progress=told)
 
 
-def time_left(kinds: Sequence[str], took: dict[str, list[float]]) -> str:
+@contextmanager
+def timed(progress: Progress, name: str, took: Took, left: Sequence[str], *, done: int) -> Iterator[Progress]:
+    """Name a piece of work with the time that is left, give its own progress, and note how long it took.
+
+    Parameters
+    ----------
+    left
+        Kinds of work that are left, this one first.
+    done
+        Pieces of work that are done.
+    """
+    step = f"{name}{time_left(left, took)}"
+    count = done + len(left)
+    progress(step, done / count)
+    started = time.monotonic()
+    yield lambda message, part: progress(f"{step}, {message}", (done + min(max(part, 0.0), 1.0)) / count)
+    took[left[0]].append(time.monotonic() - started)
+
+
+def time_left(kinds: Sequence[str], took: Took) -> str:
     """Say how long tasks will take, from the mean of those of their kind so far; nothing before the first.
 
     Parameters
@@ -54,8 +75,3 @@ def time_left(kinds: Sequence[str], took: dict[str, list[float]]) -> str:
     if seconds < 5400.0:
         return f" (about {seconds / 60.0:.0f} min left)"
     return f" (about {seconds / 3600.0:.1f} h left)"
-
-
-def _within(progress: Progress, step: str, number: int, count: int) -> Progress:
-    progress(step, number / count)
-    return lambda message, done: progress(f"{step}, {message}", (number + min(max(done, 0.0), 1.0)) / count)

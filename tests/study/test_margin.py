@@ -27,6 +27,16 @@ def test_each_separation_is_planned_once(rooms, made_up) -> None:
     assert rooms.proven == [(3.5, 64.0), (3.0, 64.0)]
 
 
+def test_progress_says_what_is_left(rooms, made_up) -> None:
+    told = []
+    smallest_margin(made_up.made_up_case(), progress=lambda message, done: told.append((message, done)))
+    steps = list(dict.fromkeys(message.split(",")[0] for message, _ in told))
+    assert steps[0] == "no surgery at 64 GyE"
+    assert all("left)" in step for step in steps[1:])
+    assert steps[-1].startswith("proof for 3 mm at 64 GyE (about ")
+    assert all(0.0 <= done <= 1.0 for _, done in told)
+
+
 def test_what_is_open_is_said_plainly(rooms, made_up) -> None:
     found = smallest_margin(made_up.made_up_case())
     assert (found.margin_mm, found.impossible_mm, found.closed) == (4.0, 3.0, False)
