@@ -50,6 +50,9 @@ def sweep(
         bool, typer.Option("--prove", help="Prove at each point what no plan can beat; a minute or so each.")
     ] = False,
     programs: Programs = 60,
+    dose: Annotated[
+        bool, typer.Option("--dose", help="Keep voxels and dose grid of each point, too.")
+    ] = False,
     out: Out = None,
     as_json: Json = False,
 ) -> None:
@@ -77,6 +80,7 @@ def sweep(
             vary=others,
             prove=prove,
             programs=programs,
+            dose=dose,
             out=folder,
             progress=report,
         )

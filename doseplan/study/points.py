@@ -19,7 +19,7 @@ from doseplan import schema
 from doseplan.anatomy import build_phantom
 from doseplan.case import Case, as_read, varied
 from doseplan.case.vary import plain_number
-from doseplan.dose import beam_library
+from doseplan.dose import beam_library, grid_dose, sample_dose
 from doseplan.evaluation import judge_arm
 from doseplan.exchange import (
     STUDY_FILE,
@@ -29,9 +29,12 @@ from doseplan.exchange import (
     read_point_proof,
     read_point_spots,
     run_digest,
+    write_arm,
     write_point,
     write_point_proof,
 )
+from doseplan.exchange.runs import STAGES
+from doseplan.exchange.studies import POINTS
 from doseplan.messages import InputError, Progress, silent
 from doseplan.planning.bound import prove
 from doseplan.planning.stored import proof_record
@@ -259,6 +262,25 @@ def proven_point(study: Study, point: Point, *, programs: int, progress: Progres
     if not is_proven(study, point, programs):
         _prove(study, point, programs, progress)
     return with_bound(study, point, record)
+
+
+def has_dose(study: Study, point: Point) -> bool:
+    """Tell whether voxels and dose grid of a point are on disk."""
+    place = study.folder / POINTS / point.name
+    return all((place / f"{stage}.nc").exists() for stage in STAGES)
+
+
+def dosed_point(study: Study, point: Point, *, progress: Progress = silent) -> None:
+    """Plan a point and keep voxels, samples and dose grid beside its spots, as an arm of a run."""
+    planned_point(study, point, progress=progress)
+    spots = read_point_spots(study.folder, point.name)
+    scene, library = _scene(study, point, spots, progress), _library(study, progress)
+    seen = (point.case, scene.phantom, scene.samples, spots, library)
+    at_samples = sample_dose(*seen, rays=scene.rays)
+    on_grid = grid_dose(point.case, scene.phantom, spots, library, rays=scene.rays, progress=progress)
+    samples = scene.samples.assign(at_samples.data_vars)
+    stages = {"anatomy": scene.phantom, "samples": samples, "spots": spots, "dose": on_grid}
+    write_arm(study.folder / POINTS, point.name, stages)
 
 
 def with_bound(study: Study, point: Point, record: Record) -> Record:

@@ -20,6 +20,7 @@ from doseplan.study.points import (
     Study,
     begin_study,
     check_voxels,
+    has_dose,
     is_finished,
     is_proven,
     make_point,
@@ -56,6 +57,7 @@ def sweep(
     vary: Mapping[str, Sequence[float]] | None = None,
     prove: bool = False,
     programs: int = PROGRAMS,
+    dose: bool = False,
     out: str | Path | None = None,
     progress: Progress = silent,
 ) -> xr.Dataset:
@@ -73,6 +75,8 @@ def sweep(
         Prove at every point what no plan can beat.
     programs
         Most linear programs of each proof.
+    dose
+        Keep voxels and dose grid of each point, too; nothing that is reported needs them.
     out
         Folder of the points: each is kept there at once, and those that are there are taken. None keeps
         nothing.
@@ -93,7 +97,7 @@ def sweep(
         require_provable(case)
     with kept_in(out) as folder:
         study = begin_study(case, folder)
-        tasks = tasks_of(study, list(points.values()), programs=programs if prove else 0)
+        tasks = tasks_of(study, list(points.values()), programs=programs if prove else 0, dose=dose)
         _check_widest(study, [task.point for task in tasks if task.kind == "plan"])
         work_through(study, tasks, programs=programs, progress=progress)
         records = {
@@ -153,15 +157,19 @@ def points_of(case: Case, axes: Axes) -> dict[tuple[int, int, int], Point]:
     return found
 
 
-def tasks_of(study: Study, points: Sequence[Point], *, programs: int) -> list[Task]:
-    """List what is not on disk yet: plans, those of the anchor first, and proofs if `programs` is above 0."""
-    wanted = {point.digest for point in points} if programs > 0 else set()
+def tasks_of(study: Study, points: Sequence[Point], *, programs: int, dose: bool) -> list[Task]:
+    """List what is not on disk yet: plans, those of the anchor first, proofs if `programs` is above 0."""
+    wanted = {point.digest for point in points}
     tasks = []
     for point in with_anchors(study.base, points):
         if not is_finished(study, point):
             tasks.append(Task(kind="plan", point=point))
-        if point.digest in wanted and not is_proven(study, point, programs):
+        if point.digest not in wanted:
+            continue
+        if programs > 0 and not is_proven(study, point, programs):
             tasks.append(Task(kind="proof", point=point))
+        if dose and not has_dose(study, point):
+            tasks.append(Task(kind="dose", point=point))
     return tasks
 
 

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from typing import Literal
 
 from doseplan.messages import Progress
-from doseplan.study.points import Point, Study, planned_point, proven_point
+from doseplan.study.points import Point, Study, dosed_point, planned_point, proven_point
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
-    """A plan, or a proof, that is not on disk yet."""
+    """A plan, a proof or a dose on the grid that is not on disk yet."""
 
-    kind: Literal["plan", "proof"]
+    kind: Literal["plan", "proof", "dose"]
     point: Point
 
 
@@ -24,15 +24,17 @@ Took = dict[str, list[float]]
 
 def work_through(study: Study, tasks: Sequence[Task], *, programs: int, progress: Progress) -> None:
     """Do all tasks in turn; what they give is on disk at once."""
-    took: Took = {"plan": [], "proof": []}
+    took: Took = {"plan": [], "proof": [], "dose": []}
     for number, task in enumerate(tasks):
-        name = task.point.said if task.kind == "plan" else f"proof for {task.point.said}"
+        name = task.point.said if task.kind == "plan" else f"{task.kind} for {task.point.said}"
         left = [each.kind for each in tasks[number:]]
         with timed(progress, f"{number + 1} of {len(tasks)}: {name}", took, left, done=number) as told:
             if task.kind == "plan":
                 planned_point(study, task.point, progress=told)
-            else:
+            elif task.kind == "proof":
                 proven_point(study, task.point, programs=programs, progress=told)
+            else:
+                dosed_point(study, task.point, progress=told)
 
 
 @contextmanager

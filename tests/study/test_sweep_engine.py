@@ -8,9 +8,10 @@ import xarray as xr
 
 from doseplan.case import Case, parse_case
 from doseplan.evaluation import evaluate
-from doseplan.exchange import finished_points
+from doseplan.exchange import finished_points, read_arm
 from doseplan.exchange.studies import read_point_spots
 from doseplan.planning import plan
+from doseplan.schema import STRUCTURES
 from doseplan.study import pipeline, plan_case, smallest_margin, sweep
 from doseplan.study.points import begin_study, make_point
 
@@ -97,6 +98,19 @@ def test_a_point_that_is_planned_again_has_the_same_bits(swept, case: Case) -> N
     again = sweep(case, separation_mm=[0, 3], total_gy_rbe=[64, 70], out=folder)
     assert again.identical(found)
     assert {path: path.read_bytes() for path in folder.rglob("*.*") if path.is_file()} == there
+
+
+def test_dose_grids_are_kept_if_asked_for(swept, case: Case) -> None:
+    folder, found = swept
+    name = make_point(case, 3.0, {}).name
+    assert read_arm(folder / "points", name) is None
+    expected = found["target_minimum"].sel(separation=3.0, prescription=64.0).item()
+    assert sweep(case, separation_mm=[3], dose=True, out=folder)["target_minimum"].item() == expected
+    arm = read_arm(folder / "points", name)
+    assert arm is not None
+    assert float(arm["dose"]["dose_rbe"].max()) > 50.0
+    target = arm["samples"]["sample_structure"].values == STRUCTURES["target"]
+    assert arm["samples"]["sample_dose_rbe"].values[target].min() == expected
 
 
 def test_a_margin_takes_the_points_of_a_sweep(swept, case: Case) -> None:
