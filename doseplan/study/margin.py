@@ -34,6 +34,9 @@ REACH_MM = (0.0, 10.0)
 STEP_MM = 0.5
 """[mm] the bracket is narrowed to this."""
 
+FIRST_STEPS = 4
+"""Steps from the least separation to the next that is tried: 2 mm."""
+
 MOST_STEPS = 200
 
 
@@ -117,8 +120,8 @@ def smallest_margin(
 ) -> Margin:
     """Find the smallest separation at which a plan meets every limit and goal of a case.
 
-    The search goes by halves on multiples of the step, as if more separation never made a plan worse. Then it
-    is proven, if it can be, that no plan for these fields and spots meets the goal for the target minimum one
+    The search goes by doubled steps and halves, as if more separation never made a plan worse. Then it is
+    proven, if it can be, that no plan for these fields and spots meets the goal for the target minimum one
     step below; if not, where below that can be proven.
 
     Parameters
@@ -208,12 +211,15 @@ def _separations(range_mm: tuple[float, float], step_mm: float) -> list[float]:
 
 
 def _first_met(plan: Callable[[int], Tried], count: int) -> int | None:
-    """Find the first separation whose plan meets all goals, by halves; None if the last does not."""
-    if plan(0).goals_met:
-        return 0
-    if not plan(count - 1).goals_met:
-        return None
-    low, high = 0, count - 1
+    """Find the first separation whose plan meets all goals; None if the last does not.
+
+    Margins are small more often than not: from the least separation on in steps that double, then by halves.
+    """
+    low, high = -1, 0
+    while not plan(high).goals_met:
+        if high == count - 1:
+            return None
+        low, high = high, min(max(FIRST_STEPS, 2 * high), count - 1)
     while high - low > 1:
         middle = (low + high) // 2
         low, high = (low, middle) if plan(middle).goals_met else (middle, high)
@@ -290,7 +296,7 @@ def _planned(study: Study, point: Point, took: Took, count: int, progress: Progr
 
 
 def _left(kind: str, took: Took, count: int) -> list[str]:
-    """Guess the work that is left, this one first: both anchors, the end, halves of the range, two proofs."""
+    """Guess the work that is left, this one first: both anchors, a search of the range, two proofs."""
     plans, proofs = 3 + math.ceil(math.log2(count)), 2
     left = ["plan"] * (plans - len(took["plan"])) if kind == "plan" else []
     return [kind, *left[1:], *["proof"] * (proofs - len(took["proof"]) - (kind == "proof"))]
