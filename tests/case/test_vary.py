@@ -1,6 +1,7 @@
 """A case with other numbers: set by dotted keys, refused by the reader's own lines."""
 
 import tomllib
+from dataclasses import replace
 
 import pytest
 
@@ -84,7 +85,6 @@ def test_every_bundled_case_survives_being_written_again() -> None:
 
 
 def test_a_case_that_was_changed_is_told(case) -> None:
-    from dataclasses import replace
 
     assert not as_read(replace(case, prv_margin_mm=3.0))
 
@@ -97,3 +97,17 @@ def test_texts_that_need_escapes_come_back() -> None:
 @pytest.mark.parametrize(("value", "plain"), [(64.0, "64"), (67.2, "67.2"), (3, "3"), (0.0, "0")])
 def test_whole_numbers_are_written_as_such(value: float, plain: str) -> None:
     assert repr(plain_number(value)) == plain
+
+
+def test_a_case_on_a_ct_keeps_its_place() -> None:
+    text = """
+ct = { file = "ct.nc" }
+prescription = { total_gy_rbe = 64.0 }
+surgery = { separation_mm = 4.0 }
+"""
+    read = parse_case(text, 'sha256 = "12"\n', where="patient.toml")
+    case = replace(read, folder="somewhere")
+    assert as_read(case)
+    other = varied(case, {"surgery.separation_mm": 2})
+    assert (other.folder, other.anatomy_toml) == ("somewhere", 'sha256 = "12"\n')
+    assert other.surgery.separation_mm == 2.0
