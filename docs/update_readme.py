@@ -1,6 +1,6 @@
 """Put pictures and real output into the README: `python docs/update_readme.py RUN POINTS`.
 
-RUN is the folder of a finished run; POINTS, of `doseplan margin` and then `doseplan sweep`, may be left out.
+RUN is the folder of a finished run; POINTS, of `doseplan margin`, may be left out.
 """
 
 import io
@@ -18,7 +18,6 @@ from doseplan.present import margin_table, summary_table
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
 PICTURE = ROOT / "docs" / "t11_t12_mpnst.png"
-CURVE = ROOT / "docs" / "t11_t12_margin.png"
 
 
 def main(run: Path, points: Path | None = None) -> None:
@@ -31,9 +30,8 @@ def main(run: Path, points: Path | None = None) -> None:
 
 
 def put_margins(points: Path) -> None:
-    """Replace the table of margins and its picture."""
+    """Replace the table of margins."""
     put("margins", margin_table(json.loads((points / "margin.json").read_text(encoding="utf-8"))))
-    shutil.copyfile(points / "figures" / "margin.png", CURVE)
 
 
 def put(name: str, table: Table) -> None:

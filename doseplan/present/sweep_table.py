@@ -8,6 +8,9 @@ from rich.table import Table
 
 from doseplan.present.table import NOT_CLINICAL
 
+MARGIN_WIDTH = 80
+"""Characters: titles are as wide as their table."""
+
 COLUMNS = (
     ("target\nD min", "target_minimum", "GyE"),
     ("proven\nmaximum", "target_minimum_bound", "GyE"),
@@ -65,6 +68,7 @@ def margin_table(content: dict[str, Any]) -> Table:
         title_justify="left",
         caption_justify="left",
         show_header=False,
+        min_width=MARGIN_WIDTH,
     )
     table.add_column()
     for each in content["margins"]:
