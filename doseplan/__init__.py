@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from doseplan.exchange import read_run, write_run
     from doseplan.exchange.dicom_read import read_dicom
     from doseplan.exchange.dicom_write import write_dicom
-    from doseplan.study import plan_case
+    from doseplan.study import plan_case, smallest_margin, sweep
 
 __version__ = _version("doseplan")
 
@@ -24,7 +24,9 @@ __all__ = [
     "plan_case",
     "read_dicom",
     "read_run",
+    "smallest_margin",
     "spread_out_peak",
+    "sweep",
     "write_dicom",
     "write_run",
 ]
@@ -40,6 +42,8 @@ _ROOMS = {
     "write_dicom": "exchange.dicom_write",
     "write_run": "exchange",
     "plan_case": "study",
+    "smallest_margin": "study",
+    "sweep": "study",
 }
 
 

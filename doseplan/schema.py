@@ -32,6 +32,7 @@ class Variable:
 VOXEL = ("z", "y", "x")
 CURVE = ("energy", "component", "depth")
 HISTOGRAM = ("structure", "dose_bin")
+SWEEP = ("variant", "prescription", "separation")
 
 
 def _declare(dims: tuple[str, ...], dtype: str, units: str, meaning: str, rbe: bool = False) -> Variable:
@@ -44,6 +45,10 @@ COORDINATES = {
     "x": _declare(("x",), "float64", "mm", "voxel centre, patient LPS, towards the left"),
     "energy": _declare(("energy",), "float64", "MeV/u", "kinetic energy at the entrance, per nucleon"),
     "depth": _declare(("depth",), "float64", "mm", "depth in water of 0.998 g/cm3"),
+    "separation": _declare(
+        ("separation",), "float64", "mm", "free distance between tumour and decompressed dura"
+    ),
+    "prescription": _declare(("prescription",), "float64", "Gy(RBE)", "prescribed dose, whole course"),
 }
 """Coordinates that are checked wherever they occur."""
 
@@ -171,6 +176,59 @@ VARIABLES = {
     "dvh": _declare(HISTOGRAM, "float64", "%", "volume that gets at least the dose", rbe=True),
     "dvh_dose": _declare(("dose_bin",), "float64", "Gy(RBE)", "dose level, whole course", rbe=True),
     "dvh_volume": _declare(("structure",), "float64", "cm3", "volume of the structure's samples"),
+    # sweeps: one plan for each point
+    "target_minimum": _declare(SWEEP, "float64", "Gy(RBE)", "least dose of the target", rbe=True),
+    "target_minimum_bound": _declare(
+        SWEEP, "float64", "Gy(RBE)", "target minimum that no plan exceeds, NaN where not proven", rbe=True
+    ),
+    "target_minimum_goal": _declare(
+        SWEEP, "float64", "Gy(RBE)", "goal for the target minimum, NaN if the case states none", rbe=True
+    ),
+    "target_maximum": _declare(SWEEP, "float64", "Gy(RBE)", "highest dose of the target", rbe=True),
+    "cord_maximum": _declare(SWEEP, "float64", "Gy(RBE)", "highest dose of the cord", rbe=True),
+    "cord_limit": _declare(
+        SWEEP, "float64", "Gy(RBE)", "what the cord must stay below, NaN if the case states none", rbe=True
+    ),
+    **{
+        f"cord_d{name}": _declare(
+            SWEEP, "float64", "Gy(RBE)", f"least dose of the cord's hottest {said}", rbe=True
+        )
+        for name, said in (("0_03cc", "0.03 cm3"), ("0_1cc", "0.1 cm3"), ("1cc", "1 cm3"))
+    },
+    **{
+        f"{part}_d{percent}": _declare(
+            SWEEP, "float64", "Gy(RBE)", f"dose that {percent} % of the {said} get at least", rbe=True
+        )
+        for part, said in (("target", "target"), ("strip", "target near the dura"))
+        for percent in (98, 95, 50, 2)
+    },
+    "strip_minimum": _declare(
+        SWEEP, "float64", "Gy(RBE)", "least dose of the target near the dura", rbe=True
+    ),
+    **{
+        f"{part}_v{percent}": _declare(
+            SWEEP, "float64", "%", f"part of the {said} that gets {percent} % of the prescription"
+        )
+        for part, said in (("target", "target"), ("strip", "target near the dura"))
+        for percent in (95, 90)
+    },
+    **{
+        f"{part}_volume": _declare(SWEEP, "float64", "cm3", f"volume of the {said}")
+        for part, said in (("target", "target"), ("strip", "target near the dura"))
+    },
+    "worst_target_minimum": _declare(
+        SWEEP, "float64", "Gy(RBE)", "least dose of the target in any error scenario", rbe=True
+    ),
+    "worst_cord_maximum": _declare(
+        SWEEP, "float64", "Gy(RBE)", "highest dose of the cord in any error scenario", rbe=True
+    ),
+    "robust_pass": _declare(SWEEP, "float64", "%", "part of the error scenarios that keep limits and goals"),
+    "robust_limits_met": _declare(SWEEP, "bool", "1", "limits of organs hold in every error scenario"),
+    "robust_goals_met": _declare(SWEEP, "bool", "1", "all goals are met in every error scenario"),
+    "limits_met": _declare(SWEEP, "bool", "1", "all hard limits hold"),
+    "goals_met": _declare(SWEEP, "bool", "1", "all goals are met"),
+    "goal_impossible": _declare(SWEEP, "bool", "1", "proven: no plan meets the goal for the target minimum"),
+    "goal_met": _declare((*SWEEP, "verdict"), "bool", "1", "limit or goal is met"),
 }
 
 STRUCTURES = {"other": 0, "cord": 1, "target": 2}

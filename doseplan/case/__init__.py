@@ -2,5 +2,15 @@
 
 from doseplan.case.read import bundled_cases, load_case, parse_case
 from doseplan.case.spec import Case, PhantomCase, ScanCase
+from doseplan.case.vary import as_read, varied
 
-__all__ = ["Case", "PhantomCase", "ScanCase", "bundled_cases", "load_case", "parse_case"]
+__all__ = [
+    "Case",
+    "PhantomCase",
+    "ScanCase",
+    "as_read",
+    "bundled_cases",
+    "load_case",
+    "parse_case",
+    "varied",
+]

@@ -5,6 +5,7 @@ import json
 import re
 import tomllib
 from dataclasses import replace
+from functools import cache
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -101,7 +102,7 @@ def parse_case(
         got = "nothing" if "anatomy" not in stated else shown(stated.pop("anatomy"))
         lines.append(f"{where}: anatomy: expected the path of an anatomy file or a table, got {got}")
     try:
-        case: PhantomCase = TypeAdapter(PhantomCase).validate_json(json.dumps(stated, default=str))
+        case: PhantomCase = _phantom_reader().validate_json(json.dumps(stated, default=str))
     except ValidationError as error:
         found = complaints(error, PhantomCase, files, where=where)
         found = [_level_named(line, stated.get("anatomy")) for line in found]
@@ -126,13 +127,24 @@ def _parse_scan_case(
     ]
     keys = {key: value for key, value in stated.items() if not any(f": {key}: " in line for line in lines)}
     try:
-        case: ScanCase = TypeAdapter(ScanCase).validate_json(json.dumps(keys, default=str))
+        case: ScanCase = _scan_reader().validate_json(json.dumps(keys, default=str))
     except ValidationError as error:
         raise InputError(*unknown, *lines, *complaints(error, ScanCase, {}, where=where)) from None
     wrong = [*unknown, *lines, *sense_scan(case, where=where)]
     if wrong:
         raise InputError(*wrong)
     return replace(case, assumptions=assumptions(case), case_toml=case_text, anatomy_toml=scan_text or "")
+
+
+@cache
+def _phantom_reader() -> TypeAdapter[PhantomCase]:
+    # made once: it takes longer than reading a case
+    return TypeAdapter(PhantomCase)
+
+
+@cache
+def _scan_reader() -> TypeAdapter[ScanCase]:
+    return TypeAdapter(ScanCase)
 
 
 def _level_named(line: str, anatomy: object) -> str:

@@ -8,7 +8,7 @@ from typing import Annotated, TextIO
 
 import typer
 
-from doseplan.cli import anatomy, beam, bench, doctor, exchange, explore, montecarlo, plan, report
+from doseplan.cli import anatomy, beam, bench, doctor, exchange, explore, montecarlo, plan, report, studies
 from doseplan.cli.tell import app, say
 from doseplan.messages import InputError, LimitError
 
@@ -24,6 +24,7 @@ __all__ = [
     "montecarlo",
     "plan",
     "report",
+    "studies",
 ]
 
 GOOD, BAD_INPUT, LIMIT_BROKEN, INTERNAL, INTERRUPTED = 0, 2, 3, 70, 130
@@ -40,6 +41,7 @@ def start(context: typer.Context, version: Annotated[bool, typer.Option("--versi
         print("doseplan: carbon-ion dose and the spinal cord. Not for clinical use.\n\nTry:")
         print("  doseplan explore       a page to play with: beams, peaks, a spine; no code, offline")
         print("  doseplan run t11_t12_mpnst    the arms of a bundled case, side by side")
+        print("  doseplan margin t11_t12_mpnst    how many millimetres must the surgeon make?")
         print("  doseplan phantom t11_t12_mpnst    its voxel model: picture, volumes, staging")
         print("  doseplan import FOLDER    a patient's CT and contours, ready to plan on")
         print("  doseplan bragg 290     a Bragg curve with fragments, LET and GyE")

@@ -17,6 +17,8 @@ from doseplan.messages import InputError, LimitError
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from doseplan.case import Case
+
 
 @app.command(epilog="Example: doseplan run phantoms/cases/t11_t12_mpnst.toml --out runs/first")
 def run(
@@ -46,13 +48,11 @@ def run(
     from doseplan.evaluation import evaluate
     from doseplan.exchange import write_text
     from doseplan.present import report_markdown, save_figures, summary_table
-    from doseplan.study import add_bounds, plan_case, prove_arms, require_provable, run_attributes
+    from doseplan.study import add_bounds, plan_case, prove_arms, require_provable
 
     if prove:
         require_provable(case)
-    digest = str(run_attributes(case)["digest"])
-    plain_name = re.sub(r"[^\w.-]+", "_", case.name).strip(".")
-    folder = out or Path("runs") / f"{plain_name}-{digest[:8]}"
+    folder = out or default_folder(case)
     with _kept_when_stopped(folder), progress() as report:
         tree = plan_case(case, out=folder, progress=report)
         if prove:
@@ -69,6 +69,15 @@ def run(
     answer(summary, as_json, lambda console: console.print(summary_table(summary)))
     say(f"Run folder: {folder} (report.md, summary.json, figures)")
     _exit_on_limits(summary)
+
+
+def default_folder(case: "Case", kind: str = "") -> Path:
+    """Name the folder of a case and version, for when none is stated."""
+    from doseplan.study import run_attributes
+
+    digest = str(run_attributes(case)["digest"])
+    plain_name = re.sub(r"[^\w.-]+", "_", case.name).strip(".")
+    return Path("runs") / f"{plain_name}-{kind}{digest[:8]}"
 
 
 @app.command(epilog="Example: doseplan check runs/first")

@@ -8,7 +8,7 @@ from doseplan.evaluation.gamma import gamma_percent
 from doseplan.evaluation.grid import judge_grid
 from doseplan.evaluation.let import dose_let_histogram, let_volume_histogram, volume_above
 from doseplan.evaluation.robust import histogram_bands, robust_metrics, scenario_name
-from doseplan.evaluation.run import evaluate
+from doseplan.evaluation.run import evaluate, judge_arm
 from doseplan.evaluation.staging import dumbbell_score, phantom_numbers, sins, staging
 from doseplan.evaluation.volume import dose_volume_histogram
 
@@ -24,6 +24,7 @@ __all__ = [
     "evaluate_arm",
     "gamma_percent",
     "histogram_bands",
+    "judge_arm",
     "judge_grid",
     "let_volume_histogram",
     "phantom_numbers",

@@ -75,15 +75,27 @@ def _case_of(tree: xr.DataTree) -> Case:
     return parse_case(tree.attrs["case_toml"], tree.attrs["anatomy_toml"], where=where)
 
 
+def judge_arm(case: Case, phantom: xr.Dataset, samples: xr.Dataset) -> dict[str, Any]:
+    """Judge the doses of one arm, also in error scenarios, if it has any: then it has a part `robust`.
+
+    Parameters
+    ----------
+    samples
+        With their doses.
+    """
+    metrics = evaluate_arm(case, phantom, samples, samples)
+    robust = robust_metrics(case, samples, metrics["separation_mm"])
+    if robust is None:
+        return metrics
+    # a plan that was made for errors has to keep its limits in each of them
+    kept = metrics["limits_met"] and (robust["limits_met"] or not robust["planned_for"])
+    return {**metrics, "robust": robust, "limits_met": kept}
+
+
 def _arm(case: Case, tree: xr.DataTree, name: str, samples: xr.Dataset) -> dict[str, Any]:
     phantom = _node(tree, name, "anatomy")
     try:
-        metrics = evaluate_arm(case, phantom, samples, samples)
-        robust = robust_metrics(case, samples, metrics["separation_mm"])
-        if robust is not None:
-            # a plan that was made for errors has to keep its limits in each of them
-            kept = metrics["limits_met"] and (robust["limits_met"] or not robust["planned_for"])
-            metrics |= {"robust": robust, "limits_met": kept}
+        metrics = judge_arm(case, phantom, samples)
         return {**metrics, "implants": _implants(tree, name, phantom, samples)}
     except InputError as error:
         raise InputError(*(f"{name}: {line}" for line in error.lines)) from error

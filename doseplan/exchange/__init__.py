@@ -13,15 +13,29 @@ from doseplan.exchange.runs import (
     write_run,
 )
 from doseplan.exchange.scan import make_scan, read_scan, write_scan
+from doseplan.exchange.studies import (
+    STUDY_FILE,
+    finished_points,
+    read_point,
+    read_point_proof,
+    read_point_spots,
+    write_point,
+    write_point_proof,
+)
 
 __all__ = [
+    "STUDY_FILE",
     "check_folder",
     "find_structure",
+    "finished_points",
     "kind_of_cord",
     "make_scan",
     "open_run",
     "read_arm",
     "read_dataset",
+    "read_point",
+    "read_point_proof",
+    "read_point_spots",
     "read_run",
     "read_scan",
     "require_structure",
@@ -30,6 +44,8 @@ __all__ = [
     "write_arm",
     "write_attributes",
     "write_dataset",
+    "write_point",
+    "write_point_proof",
     "write_run",
     "write_scan",
     "write_text",

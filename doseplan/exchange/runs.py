@@ -80,10 +80,15 @@ def read_run(folder: str | Path, *, progress: Progress = silent) -> xr.DataTree:
     return xr.DataTree.from_dict({"/": xr.Dataset(attrs=attributes), **nodes})
 
 
-def check_folder(folder: str | Path, attributes: dict[str, Any]) -> bool:
+def check_folder(folder: str | Path, attributes: dict[str, Any], *, file: str = RUN_FILE) -> bool:
     """Tell whether a folder holds this run already; False if the run can be started there.
 
     Nothing is written, so that a folder can be refused before any work.
+
+    Parameters
+    ----------
+    file
+        What describes the folder: that of a run, or of a study.
 
     Raises
     ------
@@ -98,41 +103,52 @@ def check_folder(folder: str | Path, attributes: dict[str, Any]) -> bool:
         raise InputError(f"{folder}: expected a folder that can be written, got no permission at {parent}")
     if not folder.exists() or not any(folder.iterdir()):
         return False
-    there = _attributes(folder)
+    there, kind = _attributes(folder, file), Path(file).stem
+    if there is None and _only_begun(folder, attributes):
+        return False
     if there is None:
-        raise InputError(f"{folder}: expected an empty folder or a run, got a folder with other files")
+        raise InputError(f"{folder}: expected an empty folder or a {kind}, got a folder with other files")
     if there.get("digest") != attributes.get("digest"):
         raise InputError(
-            f"{folder}: expected this run (digest {str(attributes.get('digest'))[:8]}), got another one "
+            f"{folder}: expected this {kind} (digest {str(attributes.get('digest'))[:8]}), got another one "
             f"(digest {str(there.get('digest'))[:8]}); choose another --out"
         )
     return True
 
 
-def open_run(folder: str | Path, attributes: dict[str, Any]) -> None:
-    """Make the folder of a run, or find that it is there already.
+def _only_begun(folder: Path, attributes: dict[str, Any]) -> bool:
+    """Tell whether a folder holds no more than the texts of this case, as after a stop at the very start."""
+    texts = {file: str(attributes.get(name, "")).encode() for name, file in TEXTS.items()}
+    return all(
+        path.is_file() and (path.read_bytes() == texts.get(path.name) or path.suffix == ".part")
+        for path in folder.iterdir()
+    )
+
+
+def open_run(folder: str | Path, attributes: dict[str, Any], *, file: str = RUN_FILE) -> None:
+    """Make the folder of a run (or study), or find that it is there already.
 
     Raises
     ------
     InputError
         As `check_folder`; nothing is written then.
     """
-    if check_folder(folder, attributes):
+    if check_folder(folder, attributes, file=file):
         return
     folder = Path(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(f"{folder}: expected a folder that can be written, got {error.strerror}") from error
-    for name, file in TEXTS.items():
-        write_text(folder / file, str(attributes.get(name, "")))
-    write_attributes(folder, attributes)
+    for name, text in TEXTS.items():
+        write_text(folder / text, str(attributes.get(name, "")))
+    write_attributes(folder, attributes, file=file)
 
 
-def write_attributes(folder: Path, attributes: dict[str, Any]) -> None:
+def write_attributes(folder: Path, attributes: dict[str, Any], *, file: str = RUN_FILE) -> None:
     """Write run.json: all attributes of the tree but the texts, which are files of their own."""
     rest = {key: value for key, value in attributes.items() if key not in TEXTS}
-    write_text(folder / RUN_FILE, json.dumps(rest, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+    write_text(folder / file, json.dumps(rest, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
 def write_arm(folder: Path, arm: str, stages: dict[str, xr.Dataset]) -> None:
@@ -152,19 +168,19 @@ def read_arm(folder: Path, arm: str) -> dict[str, xr.Dataset] | None:
     return {stage: read_dataset(path, remedy=_REMEDY) for stage, path in paths.items()}
 
 
-def _attributes(folder: Path) -> dict[str, Any] | None:
+def _attributes(folder: Path, file: str = RUN_FILE) -> dict[str, Any] | None:
     """Read what run.json and the case texts say; None if the folder is not a run."""
-    if not (folder / RUN_FILE).is_file():
+    if not (folder / file).is_file():
         return None
     try:
-        stated = json.loads((folder / RUN_FILE).read_text(encoding="utf-8"))
-        texts = {name: (folder / file).read_bytes().decode("utf-8") for name, file in TEXTS.items()}
+        stated = json.loads((folder / file).read_text(encoding="utf-8"))
+        texts = {name: (folder / text).read_bytes().decode("utf-8") for name, text in TEXTS.items()}
     except (OSError, ValueError) as error:
         raise InputError(f"{folder}: expected a readable run, got a damaged one: {error}") from error
     version = stated.get("schema_version") if isinstance(stated, dict) else None
     if version != schema.VERSION:
         raise InputError(
-            f"{folder / RUN_FILE}: expected schema_version {schema.VERSION}, got {version}; "
+            f"{folder / file}: expected schema_version {schema.VERSION}, got {version}; "
             "run the case again with this version"
         )
     attributes = {**stated, **texts}
@@ -172,7 +188,7 @@ def _attributes(folder: Path) -> dict[str, Any] | None:
         unchanged = run_digest(attributes) == attributes["digest"]
     except (KeyError, TypeError) as error:
         raise InputError(
-            f"{folder / RUN_FILE}: expected the run's description, got one without {error}"
+            f"{folder / file}: expected the run's description, got one without {error}"
         ) from error
     if not unchanged:
         raise InputError(

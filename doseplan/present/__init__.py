@@ -11,12 +11,14 @@ from doseplan.present.bragg import bragg_curve, spectra_figure, spread_out_figur
 from doseplan.present.curves import axis_depth_dose, dose_volume_figure
 from doseplan.present.figures import save_figure, save_figures
 from doseplan.present.let_figure import let_figure
+from doseplan.present.margin_figure import cord_curve, margin_curve
 from doseplan.present.phantom_views import phantom_table, phantom_views
 from doseplan.present.proof_figure import proof_figure
 from doseplan.present.report import report_markdown
 from doseplan.present.robust_figure import robust_figure
 from doseplan.present.scan_table import grid_table, scan_table
 from doseplan.present.slices import dose_slices
+from doseplan.present.sweep_table import margin_table, sweep_table
 from doseplan.present.table import summary_table
 
 __all__ = [
@@ -24,10 +26,13 @@ __all__ = [
     "bragg_curve",
     "bragg_numbers",
     "bragg_table",
+    "cord_curve",
     "dose_slices",
     "dose_volume_figure",
     "grid_table",
     "let_figure",
+    "margin_curve",
+    "margin_table",
     "phantom_table",
     "phantom_views",
     "proof_figure",
@@ -42,4 +47,5 @@ __all__ = [
     "spread_out_numbers",
     "spread_out_table",
     "summary_table",
+    "sweep_table",
 ]

@@ -2,11 +2,15 @@
 
 from doseplan.planning.bound import require_provable
 from doseplan.study.dicom_verdict import judge_dicom
+from doseplan.study.margin import Margin, smallest_margin
 from doseplan.study.pipeline import build_phantoms, plan_case, run_attributes
 from doseplan.study.proof import add_bounds, prove_arms
 from doseplan.study.starter import scan_numbers, starter_case
+from doseplan.study.sweep_table import sweep_csv, sweep_rows
+from doseplan.study.sweeping import sweep
 
 __all__ = [
+    "Margin",
     "add_bounds",
     "build_phantoms",
     "judge_dicom",
@@ -15,5 +19,9 @@ __all__ = [
     "require_provable",
     "run_attributes",
     "scan_numbers",
+    "smallest_margin",
     "starter_case",
+    "sweep",
+    "sweep_csv",
+    "sweep_rows",
 ]

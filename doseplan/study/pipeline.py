@@ -3,7 +3,7 @@
 import json
 import platform
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 
@@ -32,6 +32,10 @@ from doseplan.planning import optimise
 from doseplan.schema import ARMS
 
 Stages = dict[str, xr.Dataset]
+
+SETTLED = 0.995
+"""[1] a plan that was scaled down further, as the last look found peaks above a limit, is planned once more
+from where it ended."""
 
 STACK = ("doseplan", "numpy", "scipy", "numba", "xarray")
 
@@ -109,6 +113,34 @@ def plan_arm(
     before
         Phantom of another arm and its rays of the same spots: those that pass nothing new stay.
     """
+    scene = set_scene(case, phantom, library, others=others, start=start, before=before, progress=progress)
+    planned, samples = plan_scene(case, scene, library, start=start, progress=progress)
+    on_grid = grid_dose(case, phantom, planned, library, rays=scene.rays, progress=progress)
+    return {"anatomy": phantom, "samples": samples, "spots": planned, "dose": on_grid}, (phantom, scene.rays)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scene:
+    """What all plans on the same voxels share: samples, spots and rays, those of error scenarios too."""
+
+    phantom: xr.Dataset
+    samples: xr.Dataset
+    spots: xr.Dataset
+    rays: Rays
+    errors: list[tuple[Scenario, Rays]]
+
+
+def set_scene(
+    case: Case,
+    phantom: xr.Dataset,
+    library: xr.Dataset,
+    *,
+    others: Sequence[xr.Dataset] = (),
+    start: xr.Dataset | None = None,
+    before: tuple[xr.Dataset, Rays] | None = None,
+    progress: Progress = silent,
+) -> Scene:
+    """Place samples and spots in a phantom, and trace the rays; parameters as `plan_arm`."""
     progress("samples and spots", 0.0)
     samples = place_samples(phantom, case)
     if start is None:
@@ -117,30 +149,51 @@ def plan_arm(
         spots = start
     rays = trace_spots(phantom, spots, library, before=before)
     errors = _error_rays(case, phantom, spots, library, rays, progress)
-    planned = optimise(
+    return Scene(phantom=phantom, samples=samples, spots=spots, rays=rays, errors=errors)
+
+
+def plan_scene(
+    case: Case,
+    scene: Scene,
+    library: xr.Dataset,
+    *,
+    start: xr.Dataset | None = None,
+    progress: Progress = silent,
+) -> tuple[xr.Dataset, xr.Dataset]:
+    """Find weights, and their dose at the samples.
+
+    Returns
+    -------
+    spots, samples
+        The spots with weights, the samples with doses.
+    """
+    planned = _optimised(case, scene, library, start, progress)
+    if planned.attrs.get("scale_down", 1.0) < SETTLED:
+        again = _optimised(case, scene, library, planned, progress)
+        if again.attrs["target_minimum_gye"] > planned.attrs["target_minimum_gye"]:
+            planned = again
+    at_samples = sample_dose(case, scene.phantom, scene.samples, planned, library, rays=scene.rays)
+    if scene.errors:
+        scenarios, traced = zip(*scene.errors, strict=True)
+        wrong = scenario_dose(case, scene.samples, planned, library, scenarios, traced, progress=progress)
+        at_samples = at_samples.assign(wrong.data_vars)
+    return planned, scene.samples.assign(at_samples.data_vars)
+
+
+def _optimised(
+    case: Case, scene: Scene, library: xr.Dataset, start: xr.Dataset | None, progress: Progress
+) -> xr.Dataset:
+    return optimise(
         case,
-        phantom,
-        samples,
-        spots,
+        scene.phantom,
+        scene.samples,
+        scene.spots if start is None else start,
         library,
-        rays=rays,
-        errors=[each for _, each in errors[: _planned_for(case)]],
+        rays=scene.rays,
+        errors=[each for _, each in scene.errors[: _planned_for(case)]],
         start=start,
         progress=progress,
     )
-    at_samples = sample_dose(case, phantom, samples, planned, library, rays=rays)
-    if errors:
-        scenarios, traced = zip(*errors, strict=True)
-        wrong = scenario_dose(case, samples, planned, library, scenarios, traced, progress=progress)
-        at_samples = at_samples.assign(wrong.data_vars)
-    on_grid = grid_dose(case, phantom, planned, library, rays=rays, progress=progress)
-    stages = {
-        "anatomy": phantom,
-        "samples": samples.assign(at_samples.data_vars),
-        "spots": planned,
-        "dose": on_grid,
-    }
-    return stages, (phantom, rays)
 
 
 def _error_rays(

@@ -114,20 +114,44 @@ def add_bounds(folder: Path, tree: xr.DataTree, summary: dict[str, Any], *, draw
             continue
         _, samples, spots = _stages(tree, arm)
         achieved = float(spots.attrs["target_minimum_gye"])
-        # a minimum is no more than the maximum that the case allows, whatever the proof says
-        upper = min([float(record["level_gye"]), *_target_limits(case)])
-        held = holding(record, samples)
-        summary["arms"][arm]["bound"] = {
-            "dmin_gye": achieved,
-            "dmin_upper_gye": upper,
-            "gap_percent": 100.0 * (upper - achieved) / case.prescription.total_gy_rbe,
-            "witness_gye": float(record["witness_gye"]),
-            "held_by": held[:HELD_BY],
-        }
+        entry = bound_entry(case, record, achieved, samples)
+        summary["arms"][arm]["bound"] = entry
         if draw:
             path = folder / "figures" / f"proof_{arm}.png"
             path.parent.mkdir(exist_ok=True)
-            save_figure(proof_figure(arm, held, samples, upper), path)
+            held = holding(record, samples)
+            save_figure(proof_figure(arm, held, samples, entry["dmin_upper_gye"]), path)
+
+
+def bound_entry(
+    case: Case, record: dict[str, Any], achieved_gye: float, samples: xr.Dataset
+) -> dict[str, Any]:
+    """Say in numbers what a proof says of a plan.
+
+    Parameters
+    ----------
+    record
+        The stored proof, with `witness_gye`.
+    achieved_gye
+        Target minimum of the plan.
+    samples
+        Of the arm.
+
+    Returns
+    -------
+    dict
+        `dmin_gye` (achieved), `dmin_upper_gye`, `gap_percent` (of the prescription), `witness_gye`,
+        `held_by`.
+    """
+    # a minimum is no more than the maximum that the case allows, whatever the proof says
+    upper = min([float(record["level_gye"]), *_target_limits(case)])
+    return {
+        "dmin_gye": achieved_gye,
+        "dmin_upper_gye": upper,
+        "gap_percent": 100.0 * (upper - achieved_gye) / case.prescription.total_gy_rbe,
+        "witness_gye": float(record["witness_gye"]),
+        "held_by": holding(record, samples)[:HELD_BY],
+    }
 
 
 def check_proofs(folder: str | Path, *, progress: Progress = silent) -> dict[str, bool]:

@@ -1,0 +1,75 @@
+"""Folders of studies: a folder for each finished point, complete or not there at all."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import xarray as xr
+
+from doseplan.exchange.files import read_dataset, write_dataset, write_text
+from doseplan.messages import InputError
+
+STUDY_FILE = "study.json"
+POINTS = "points"
+RECORD_FILE = "record.json"
+PROOF_FILE = "proof.json"
+_REMEDY = "delete its folder, and the point is planned again"
+
+Record = dict[str, Any]
+
+
+def write_point(folder: Path, name: str, *, case_toml: str, spots: xr.Dataset, record: Record) -> None:
+    """Write a finished point; its record comes last, and a point with a record is finished.
+
+    Parameters
+    ----------
+    case_toml
+        Text of the point's own case.
+    spots
+        With the weights of the plan.
+    """
+    place = folder / POINTS / name
+    try:
+        place.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"{place}: expected a folder that can be written, got {error.strerror}") from error
+    write_text(place / "case.toml", case_toml)
+    write_dataset(spots, place / "spots.nc")
+    write_text(place / RECORD_FILE, json.dumps(record, indent=1, allow_nan=False) + "\n")
+
+
+def read_point(folder: Path, name: str, *, digest: str) -> Record | None:
+    """Read the record of a finished point; None if it is not finished."""
+    return _read(folder / POINTS / name / RECORD_FILE, digest)
+
+
+def read_point_spots(folder: Path, name: str) -> xr.Dataset:
+    """Read the weighted spots of a finished point."""
+    return read_dataset(folder / POINTS / name / "spots.nc", remedy=_REMEDY)
+
+
+def write_point_proof(folder: Path, name: str, record: Record) -> None:
+    """Write the proof that belongs to a finished point."""
+    write_text(folder / POINTS / name / PROOF_FILE, json.dumps(record, allow_nan=False) + "\n")
+
+
+def read_point_proof(folder: Path, name: str, *, digest: str) -> Record | None:
+    """Read the proof of a point; None if it has none."""
+    return _read(folder / POINTS / name / PROOF_FILE, digest)
+
+
+def finished_points(folder: Path) -> list[str]:
+    """List the points that are finished."""
+    return sorted(path.parent.name for path in (folder / POINTS).glob(f"*/{RECORD_FILE}"))
+
+
+def _read(path: Path, digest: str) -> Record | None:
+    if not path.exists():
+        return None
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise InputError(f"{path}: expected a finished point, got no JSON ({error}); {_REMEDY}") from error
+    if not isinstance(record, dict) or record.get("digest") != digest:
+        raise InputError(f"{path}: expected what this study wrote, got another text; {_REMEDY}")
+    return record
