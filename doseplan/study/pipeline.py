@@ -33,10 +33,6 @@ from doseplan.schema import ARMS
 
 Stages = dict[str, xr.Dataset]
 
-SETTLED = 0.995
-"""[1] a plan that was scaled down further, as the last look found peaks above a limit, is planned once more
-from where it ended."""
-
 STACK = ("doseplan", "numpy", "scipy", "numba", "xarray")
 
 
@@ -167,23 +163,7 @@ def plan_scene(
     spots, samples
         The spots with weights, the samples with doses.
     """
-    planned = _optimised(case, scene, library, start, progress)
-    if planned.attrs.get("scale_down", 1.0) < SETTLED:
-        again = _optimised(case, scene, library, planned, progress)
-        if again.attrs["target_minimum_gye"] > planned.attrs["target_minimum_gye"]:
-            planned = again
-    at_samples = sample_dose(case, scene.phantom, scene.samples, planned, library, rays=scene.rays)
-    if scene.errors:
-        scenarios, traced = zip(*scene.errors, strict=True)
-        wrong = scenario_dose(case, scene.samples, planned, library, scenarios, traced, progress=progress)
-        at_samples = at_samples.assign(wrong.data_vars)
-    return planned, scene.samples.assign(at_samples.data_vars)
-
-
-def _optimised(
-    case: Case, scene: Scene, library: xr.Dataset, start: xr.Dataset | None, progress: Progress
-) -> xr.Dataset:
-    return optimise(
+    planned = optimise(
         case,
         scene.phantom,
         scene.samples,
@@ -194,6 +174,12 @@ def _optimised(
         start=start,
         progress=progress,
     )
+    at_samples = sample_dose(case, scene.phantom, scene.samples, planned, library, rays=scene.rays)
+    if scene.errors:
+        scenarios, traced = zip(*scene.errors, strict=True)
+        wrong = scenario_dose(case, scene.samples, planned, library, scenarios, traced, progress=progress)
+        at_samples = at_samples.assign(wrong.data_vars)
+    return planned, scene.samples.assign(at_samples.data_vars)
 
 
 def _error_rays(
