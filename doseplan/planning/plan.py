@@ -11,7 +11,7 @@ from doseplan import schema
 from doseplan.case.spec import Case
 from doseplan.dose import Rays, spot_courses, trace_spots
 from doseplan.messages import Progress, silent
-from doseplan.planning.barrier import Raised, raise_minimum
+from doseplan.planning.barrier import FILLING_SHARE, SHORTFALL_SHARE, Raised, raise_minimum
 from doseplan.planning.limits import ASSUMPTIONS, largest_scale
 from doseplan.planning.problem import Channels
 from doseplan.planning.seen import Seen, corrected, seen_samples
@@ -30,28 +30,32 @@ class Stage:
         The look is at samples only that were not far from a bound at the last look at all.
     held
         Keep the target minimum and fill up the rest of the target.
+    share
+        Weight of what is filled up.
     """
 
     steps: int
     near: bool = False
     held: bool = False
+    share: float = SHORTFALL_SHARE
 
 
 STAGES = (
     Stage(steps=5),
-    Stage(steps=8, near=True),
+    Stage(steps=8),
     Stage(steps=6),
     Stage(steps=5, near=True),
-    Stage(steps=5, held=True, near=True),
-    Stage(steps=4, held=True),
+    Stage(steps=5, near=True, held=True, share=FILLING_SHARE),
+    Stage(steps=4, held=True, share=FILLING_SHARE),
 )
 """The first look comes early, before a plan makes use of samples that it does not see; the last, from which
 the finished plan is scaled, is at all of them. In the end the target minimum is held."""
 
 LAST = Stage(steps=4, held=True)
-"""Again and again while a sample is above its limit, at most `MOST_LAST` times."""
+"""Again and again while a sample is above its limit, at most `MOST_LAST` times: hardly anything is filled up, so
+that what is mended stays mended."""
 
-MOST_LAST = 3
+MOST_LAST = 6
 
 ABOVE_GYE = 0.15
 """[Gy(RBE)] what is left above a limit is removed by scaling the whole plan down."""
@@ -171,6 +175,7 @@ def _staged(
         steps=stage.steps,
         before=before,
         held=stage.held,
+        share=stage.share,
         report=report,
     )
 
