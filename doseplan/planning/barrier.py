@@ -37,8 +37,8 @@ Rows = Callable[[Indices], Channels]
 SHORTFALL_SHARE = 0.2
 """[1] weight of the mean squared shortfall beside the target minimum, which comes first."""
 
-FILLING_SHARE = 10.0
-"""[1] the same while the target is filled up beside a minimum that is held."""
+HELD_SHARE = 10.0
+"""[1] the same while the target minimum is held."""
 
 WRITTEN_OUT = 600
 """Most rows in the preconditioner."""
@@ -168,7 +168,6 @@ def raise_minimum(
     steps: int,
     before: Raised | None = None,
     held: bool = False,
-    share: float = SHORTFALL_SHARE,
     report: Report,
 ) -> Raised:
     """Raise the target minimum of a plan by Newton steps that all keep the limits.
@@ -184,8 +183,6 @@ def raise_minimum(
         plan then stays as it is: samples that joined and miss level or limit are led there step by step.
     held
         Keep the target minimum, and bring the rest of the target nearer to the prescription instead.
-    share
-        Weight of the mean squared shortfall.
 
     Returns
     -------
@@ -198,7 +195,7 @@ def raise_minimum(
         # a finite number, far above any dose, for no limit
         upper=np.minimum(problem.upper / problem.prescription_gye, 1e3),
         burden=burden_of(problem, scale),
-        share=share / problem.target.size,
+        share=(HELD_SHARE if held else SHORTFALL_SHARE) / problem.target.size,
         held=held,
         excess=np.zeros(problem.upper.size),
         given=np.zeros(problem.target.size),

@@ -11,7 +11,7 @@ from doseplan import schema
 from doseplan.case.spec import Case
 from doseplan.dose import Rays, spot_courses, trace_spots
 from doseplan.messages import Progress, silent
-from doseplan.planning.barrier import FILLING_SHARE, SHORTFALL_SHARE, Raised, raise_minimum
+from doseplan.planning.barrier import Raised, raise_minimum
 from doseplan.planning.limits import ASSUMPTIONS, largest_scale
 from doseplan.planning.problem import Channels
 from doseplan.planning.seen import Seen, corrected, seen_samples
@@ -22,38 +22,31 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stage:
-    """Newton steps on a working set; a look at other samples follows.
+    """Newton steps on a working set; a look at all samples follows.
 
     steps
         Newton steps.
-    near
-        The look is at samples only that were not far from a bound at the last look at all.
     held
         Keep the target minimum and fill up the rest of the target.
-    share
-        Weight of what is filled up.
     """
 
     steps: int
-    near: bool = False
     held: bool = False
-    share: float = SHORTFALL_SHARE
 
 
 STAGES = (
     Stage(steps=5),
     Stage(steps=8),
     Stage(steps=6),
-    Stage(steps=5, near=True),
-    Stage(steps=5, near=True, held=True, share=FILLING_SHARE),
-    Stage(steps=4, held=True, share=FILLING_SHARE),
+    Stage(steps=5),
+    Stage(steps=5, held=True),
+    Stage(steps=4, held=True),
 )
 """The first look comes early, before a plan makes use of samples that it does not see; the last, from which
 the finished plan is scaled, is at all of them. In the end the target minimum is held."""
 
 LAST = Stage(steps=4, held=True)
-"""Again and again while a sample is above its limit, at most `MOST_LAST` times: hardly anything is filled up, so
-that what is mended stays mended."""
+"""Again and again while a sample is above its limit, at most `MOST_LAST` times."""
 
 MOST_LAST = 6
 
@@ -73,9 +66,6 @@ SCENARIO_EVERY = 12
 
 NEAR_LIMIT_GYE = 0.05
 """[Gy(RBE)] samples outside the working set that come this near to a bound join it."""
-
-NEAR_LOOK_GYE = 6.0
-"""[Gy(RBE)] what is farther from its bound is seldom near it a stage later."""
 
 CELL_MM = 1.0
 """[mm] of the samples that join, one in each cubic cell: the worst."""
@@ -130,7 +120,7 @@ def optimise(
     if correction is not None:
         seen = corrected(seen, correction)
     chosen = _first_working_set(seen)
-    near = every = np.arange(seen.scenario.size)
+    every = np.arange(seen.scenario.size)
     weight = None if start is None else start["weight"].values
     before: Raised | None = None
     above_gye = 0.0
@@ -139,13 +129,11 @@ def optimise(
             break
         told = _Told(progress, number, stage)
         before = _staged(seen, chosen, stage=stage, weight=weight, before=before, report=told.report)
-        rows = near if stage.near else every
-        channels = seen.exact(before.weight, rows)
+        channels = seen.exact(before.weight, every)
         gye = seen.gye(channels)
-        above_gye = float(np.max(gye - seen.upper[rows]))
-        excess = _excess(seen, gye, rows, before.level * case.prescription.total_gy_rbe)
-        near = near if stage.near else rows[excess > -NEAR_LOOK_GYE]
-        before, chosen = _with_more(before, chosen, _missed(seen, excess, rows, chosen), seen.is_target)
+        above_gye = float(np.max(gye - seen.upper))
+        excess = _excess(seen, gye, before.level * case.prescription.total_gy_rbe)
+        before, chosen = _with_more(before, chosen, _missed(seen, excess, chosen), seen.is_target)
     assert before is not None, "there is at least one stage"
     return _finished(seen, before, channels)
 
@@ -175,7 +163,6 @@ def _staged(
         steps=stage.steps,
         before=before,
         held=stage.held,
-        share=stage.share,
         report=report,
     )
 
@@ -214,20 +201,20 @@ def _first_working_set(seen: Seen) -> NDArray[np.int64]:
     return np.sort(np.concatenate(parts))
 
 
-def _excess(seen: Seen, gye: Array, rows: NDArray[np.int64], level_gye: float) -> Array:
+def _excess(seen: Seen, gye: Array, level_gye: float) -> Array:
     """Compute how far [Gy(RBE)] rows are beyond their bound, or the target's below the level."""
-    excess = gye - seen.bound[rows]
-    is_target = seen.is_target[rows]
+    excess = gye - seen.bound
+    is_target = seen.is_target
     excess[is_target] = np.maximum(excess[is_target], level_gye - gye[is_target])
     return excess
 
 
-def _missed(
-    seen: Seen, excess: Array, rows: NDArray[np.int64], chosen: NDArray[np.int64]
-) -> NDArray[np.int64]:
+def _missed(seen: Seen, excess: Array, chosen: NDArray[np.int64]) -> NDArray[np.int64]:
     """Find rows outside the working set that come near a bound: the worst of each small cell."""
-    new = (excess > -NEAR_LIMIT_GYE) & ~np.isin(rows, chosen)
-    worst_first = rows[new][np.argsort(-excess[new], kind="stable")]
+    new = excess > -NEAR_LIMIT_GYE
+    new[chosen] = False
+    found = np.flatnonzero(new)
+    worst_first = found[np.argsort(-excess[found], kind="stable")]
     cell = np.floor(seen.points[worst_first] / CELL_MM).astype(np.int64)
     _, first = np.unique(np.column_stack([seen.scenario[worst_first], cell]), axis=0, return_index=True)
     return np.sort(worst_first[first])
