@@ -5,6 +5,7 @@ independent quadrature with the LET of MSTAR 3.12 (I = 75 eV), against pymkm on 
 against the published curves.
 """
 
+import matplotlib
 import numpy as np
 import pytest
 
@@ -135,8 +136,9 @@ def test_carbon_peaks_near_26_gray_between_11_and_15_mev_per_nucleon() -> None:
     [("12C", 6, 50.0, 44.823), ("12C", 6, 15.0, 118.42), ("12C", 6, 250.0, 14.108), ("4He", 2, 3.0, 46.548)],
 )
 def test_pymkm_agrees(compare, ion: str, charge: int, energy: float, let: float, monkeypatch) -> None:
-    physics = pytest.importorskip("pymkm.physics.specific_energy", reason="pymkm is an optional oracle")
-    track = pytest.importorskip("pymkm.physics.particle_track", reason="pymkm is an optional oracle")
+    with matplotlib.rc_context():  # importing it changes the fonts of everybody's figures
+        physics = pytest.importorskip("pymkm.physics.specific_energy", reason="pymkm is an optional oracle")
+        track = pytest.importorskip("pymkm.physics.particle_track", reason="pymkm is an optional oracle")
     monkeypatch.setattr(np, "trapz", np.trapezoid, raising=False)
     # pymkm takes the LET in MeV/cm
     ion_track = track.ParticleTrack(energy=energy, atomic_number=charge, let=10.0 * let, base_points=150)
