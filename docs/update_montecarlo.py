@@ -115,7 +115,7 @@ WHY = {
     "water in both, scattering is each model's own. Most differs at the sides of the shadow behind the rod, "
     "where ions cross over between ranges.",
     "none": "The bundled case without surgery: target and cord nearly touch, and dose falls between them as "
-    "steeply as it can. The pencil beam has the strip behind the cord a little too cold.",
+    "steeply as it can.",
     "decompressed": "The bundled case after decompression.",
     "separated": "The bundled case after separation. The largest differences lie in discs, thin layers "
     "along all three beams between denser bone: ions are scattered into them and out again, while sub-spots "
