@@ -19,6 +19,9 @@ Array = NDArray[np.float64]
 ACROSS_MOST = 4
 """Panels beside each other."""
 
+WHOLE_STEPS = (1, 2, 5, 10)
+"""Millimetres between ticks, or a power of ten of it."""
+
 LINES = (
     ("-", "o", "#d55e00"),
     ("--", "s", "#0072b2"),
@@ -107,7 +110,7 @@ def cord_curve(sweep: xr.Dataset) -> Figure:
         for limit in np.unique(limits[np.isfinite(limits)]):
             panel.axhline(limit, **GOAL, label=f"the cord's limit, {limit:g} GyE")
         panel.set(title=title, xlabel="separation [mm]")
-        panel.xaxis.set_major_locator(MaxNLocator(6))
+        panel.xaxis.set_major_locator(MaxNLocator(6, steps=WHOLE_STEPS))
         panel.margins(y=0.08)
         panel.grid(alpha=0.3)
     panels[0].set_ylabel(f"dose {_scale(sweep)}")
@@ -124,7 +127,7 @@ def _draw(panel: Axes, point: xr.Dataset, names: dict[str, str]) -> None:
         panel.axvspan(low, high, **FEASIBLE)  # type: ignore[arg-type]
     for (style, marker, colour), name in zip(LINES, names, strict=False):
         panel.plot(separation, point[name].values, ls=style, marker=marker, color=colour, ms=4.5, lw=1.5)
-    panel.xaxis.set_major_locator(MaxNLocator(6))
+    panel.xaxis.set_major_locator(MaxNLocator(6, steps=WHOLE_STEPS))
     panel.grid(alpha=0.3)
 
 
