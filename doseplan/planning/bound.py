@@ -12,13 +12,13 @@ from doseplan.biology.models import largest_factor, rbe_model
 from doseplan.case.spec import Case
 from doseplan.dose import trace_spots
 from doseplan.messages import InputError, Progress, silent
-from doseplan.planning.branching import TOLERANCE, search
+from doseplan.planning.branching import TOLERANCE
 from doseplan.planning.evidence import Evidence
 from doseplan.planning.limits import AIM_BELOW_GYE
 from doseplan.planning.pool import Chosen, Pool, choose, make_pool, reduced, worst_of_cells
-from doseplan.planning.programs import Bench, Outcome, make_bench, relaxed, unit_weights, with_rows
-from doseplan.planning.proof import checked, dose_of_effect, renewed
-from doseplan.planning.relaxation import Proof, chord, row_effects
+from doseplan.planning.programs import largest_part, make_bench, unit_weights, with_rows
+from doseplan.planning.proof import dose_of_effect, limited_root, proven
+from doseplan.planning.relaxation import Proof, row_effects
 
 Array = NDArray[np.float64]
 Indices = NDArray[np.int64]
@@ -27,14 +27,17 @@ PROGRAMS = 60
 """Most linear programs that the search solves after its rows are there: work is counted, not time, so that
 the same case gives the same bound."""
 
-LOOKS = 4
-"""Most looks at the samples that the first relaxation misses."""
+LOOKS = 3
+"""Most looks at the samples that programs miss."""
 
 ROUGH = 1e-3
 """[1] tolerance of programs that choose rows."""
 
-ABOVE = 2e-3
-"""[1] the search tries to refute what lies this far above the plan that was found."""
+ABOVE = 5e-4
+"""[1] the search tries to refute what lies this far above the best plan for the samples of the proof."""
+
+AGAIN = 5
+"""Programs that follow the parabola once more when the samples are chosen."""
 
 FIRST_ROWS = 200
 """Rows of the target, and with a limit, to begin with."""
@@ -51,7 +54,7 @@ TIGHTEST, EVERY = 60, 8
 Active = tuple[NDArray[np.int64], NDArray[np.int64]]
 """Target rows and limited rows that a program uses."""
 
-FIRST_COLUMNS = 1200
+FIRST_COLUMNS = 800
 """Spots in the first program."""
 
 MISSED = 3e-3
@@ -148,22 +151,19 @@ def require_provable(case: Case) -> None:
 
 def _prove(pool: Pool, weight: Array, started: float, most_programs: int, progress: Progress) -> Bound:
     progress("proof: the plan's tightest samples", 0.0)
-    look, chosen = _first_rows(pool, weight)
-    witness, witness_gye = _within_limits(pool, weight)
-    columns = np.sort(np.argsort(-witness / unit_weights(chosen.evidence))[:FIRST_COLUMNS])
-    active = _tightest(chosen.evidence, witness)
-    progress("proof: the first relaxation", 0.0)
-    bench, chosen, root = _root(pool, look, chosen, witness, columns, active, witness_gye * (1.0 + ABOVE))
+    witness, witness_gye = _scaled_down(pool, weight)
+    chosen, weight, columns, level_gye = _rows_that_bind(pool, witness, progress)
+    level_gye = (1.0 + ABOVE) * max(level_gye, witness_gye)
+    bench = make_bench(chosen.evidence, level_gye)
     history: list[tuple[float, float]] = []
 
-    def more(programs: int, part: float) -> bool:
-        level = dose_of_effect(chosen.evidence, part * bench.effect)
-        history.append((time.monotonic() - started, level))
-        progress(f"proof: below {level:.2f} GyE", min(1.0, programs / max(most_programs, 1)))
-        return programs < most_programs
+    def seen(programs: int, part: float) -> None:
+        within = dose_of_effect(chosen.evidence, max(part, 1.0) * bench.effect)
+        history.append((time.monotonic() - started, within))
+        progress(f"proof: below {within:.2f} GyE", min(1.0, programs / max(most_programs, 1)))
 
-    found = search(bench, root, more=more)
-    proof = checked(*renewed(bench, found), chosen.evidence)
+    tangent = limited_root(chosen.evidence, weight)
+    proof = proven(bench, tangent, columns, programs=most_programs, seen=seen)
     return Bound(
         proof=proof,
         target=pool.number[chosen.target],
@@ -223,27 +223,37 @@ def _renumbered(active: Active, before: Chosen, after: Chosen) -> Active:
     )
 
 
-def _root(
-    pool: Pool,
-    look: Indices,
-    chosen: Chosen,
-    weight: Array,
-    columns: Indices,
-    active: Active,
-    level_gye: float,
-) -> tuple[Bench, Chosen, Outcome]:
-    """Solve the relaxation without splits; rows that it misses join, rows that it does not need leave."""
-    for _ in range(LOOKS):
-        evidence = chosen.evidence
-        bench = make_bench(evidence, evidence.effect(level_gye))
-        tangent = evidence.root[evidence.targets :] @ weight
-        lines = chord(bench.mixture, bench.effect)
+def _rows_that_bind(pool: Pool, witness: Array, progress: Progress) -> tuple[Chosen, Array, Indices, float]:
+    """Find the samples that hold the best plan down, by programs that follow the parabola at the plan before.
+
+    Samples that a program misses join.
+
+    Returns
+    -------
+    Chosen
+    (spot,) [1e6 ions]
+        A plan for these samples; others may be cold or hot.
+    (column,)
+        Its spots.
+    float
+        What it gives the coldest of these samples [Gy(RBE)]: no bound.
+    """
+    look, chosen = _first_rows(pool, witness)
+    weight = witness
+    columns = np.sort(np.argsort(-weight / unit_weights(chosen.evidence))[:FIRST_COLUMNS])
+    active = _tightest(chosen.evidence, weight)
+    any_level = dose_of_effect(chosen.evidence, float(np.median(chosen.evidence.most)))
+    for number in range(LOOKS + 1):
+        progress("proof: the samples that bind", number / (LOOKS + 1))
+        bench = make_bench(chosen.evidence, any_level)
+        lines, tangent = _at_plan(chosen.evidence, weight)
         out, active = with_rows(bench, lines, tangent, active, columns, tolerance=ROUGH)
         weight, columns = out.weight, out.columns
+        if number == LOOKS:
+            break
         linear, root = pool.channels(weight, look)
-        slope, offset = np.median(lines[0]), np.median(lines[1])
-        reached = (linear + slope * root - offset) / (bench.effect * out.part)
-        grown = _with_missed(pool, look, chosen, reached, linear + root * root)
+        effect = linear + root * root
+        grown = _with_missed(pool, look, chosen, effect / (bench.effect * out.part), effect)
         if grown is None:
             break
         active = _renumbered(active, chosen, grown)
@@ -255,9 +265,19 @@ def _root(
         np.flatnonzero(limit > USED * limit.sum()), np.flatnonzero(np.isin(chosen.limited, spread))
     )
     chosen = reduced(chosen, np.flatnonzero(target > USED * target.sum()), kept)
-    bench = make_bench(chosen.evidence, bench.effect)
-    tangent = chosen.evidence.root[chosen.evidence.targets :] @ weight
-    return bench, chosen, relaxed(bench, (), tangent, columns, tolerance=TOLERANCE)
+    bench = make_bench(chosen.evidence, any_level)
+    for _ in range(AGAIN):
+        lines, tangent = _at_plan(chosen.evidence, weight)
+        out = largest_part(bench, (), lines, tangent, columns, tolerance=TOLERANCE)
+        weight, columns = out.weight, out.columns
+    return chosen, weight, columns, dose_of_effect(chosen.evidence, out.part * bench.effect)
+
+
+def _at_plan(evidence: Evidence, weight: Array) -> tuple[tuple[Array, Array], Array]:
+    """Replace the parabolas of target and limits by their tangents at a plan."""
+    root = evidence.root @ weight
+    at = root[: evidence.targets]
+    return (2.0 * at, at * at), root[evidence.targets :]
 
 
 def _with_missed(pool: Pool, look: Indices, chosen: Chosen, reached: Array, effect: Array) -> Chosen | None:
@@ -273,7 +293,7 @@ def _with_missed(pool: Pool, look: Indices, chosen: Chosen, reached: Array, effe
     return choose(pool, target, limited, chosen)
 
 
-def _within_limits(pool: Pool, weight: Array) -> tuple[Array, float]:
+def _scaled_down(pool: Pool, weight: Array) -> tuple[Array, float]:
     """Scale a plan down until all samples keep their limits, and find its target minimum."""
     linear, root = pool.channels(weight)
     fractions = pool.fractions

@@ -8,15 +8,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from doseplan.planning.programs import Bench, Outcome, relaxed
-from doseplan.planning.relaxation import Cut, Leaf, narrowed, root_on_arc
+from doseplan.planning.relaxation import Cut, Leaf, narrowed, other_side, root_on_arc
 
 Array = NDArray[np.float64]
+Indices = NDArray[np.int64]
 
 TOLERANCE = 2e-4
 """[1] of the programs, in parts of the level."""
 
 MARGIN = 0.15
 """[1] a split stays this part of the chord away from its ends."""
+
+LITTLE = 0.1
+"""[1] part of all that chords give away that may be left to rows which are not narrowed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,7 +30,7 @@ class Found:
     leaves: tuple[Leaf, ...]
     part: float
     programs: int
-    columns: NDArray[np.int64]
+    columns: Indices
 
 
 def search(
@@ -51,8 +55,9 @@ def search(
             continue
         columns = outcome.columns
         tangent = bench.evidence.root[bench.evidence.targets :] @ outcome.weight
+        own = outcome.leaf.path[len(bench.settled) :]
         for cut in cuts:
-            path = (*outcome.leaf.path, cut)
+            path = (*own, cut)
             child = relaxed(bench, path, tangent, columns, tolerance=tolerance)
             columns = child.columns
             programs += 1
@@ -78,18 +83,36 @@ def _inherited(child: Outcome, parent: Outcome) -> Outcome:
 
 def _split(bench: Bench, outcome: Outcome) -> tuple[Cut, Cut] | None:
     """Split the mixture of the target row that the chord flatters most, at the mixture it has."""
-    evidence = bench.evidence
-    mixture = narrowed(bench.mixture, outcome.leaf.path)
-    low, high = root_on_arc(mixture[1], bench.effect), root_on_arc(mixture[0], bench.effect)
-    linear = evidence.linear[: evidence.targets] @ outcome.weight
-    root = evidence.root[: evidence.targets] @ outcome.weight
-    ratio = np.clip(linear / np.maximum(root, 1e-30), *mixture)
-    at = root_on_arc(ratio, bench.effect)
-    given_away = outcome.leaf.target * (at - low) * (high - at)
-    row = int(np.argmax(given_away))
+    low, at, high = _on_chord(bench, outcome)
+    row = int(np.argmax(_given_away(bench, outcome)))
     width = high[row] - low[row]
     if width < 1e-6:
         return None
     place = float(np.clip(at[row], low[row] + MARGIN * width, high[row] - MARGIN * width))
-    cut = bench.effect / place - place
-    return Cut(row=row, ratio=cut, at_least=True), Cut(row=row, ratio=cut, at_least=False)
+    cut = Cut(row=row, ratio=bench.effect / place - place, at_least=True)
+    return cut, other_side(cut)
+
+
+def flattered(bench: Bench, outcome: Outcome) -> Indices:
+    """Find the rows that the chord flatters, those that matter most first, until little is left."""
+    given_away = _given_away(bench, outcome)
+    order = np.argsort(-given_away, kind="stable")
+    left = 1.0 - np.cumsum(given_away[order]) / max(float(given_away.sum()), 1e-30)
+    return order[: int(np.count_nonzero(left > LITTLE)) + 1]
+
+
+def _given_away(bench: Bench, outcome: Outcome) -> Array:
+    """Compute what the chord of each target row adds to the sum that bounds the level."""
+    low, at, high = _on_chord(bench, outcome)
+    return np.asarray(outcome.leaf.target * (at - low) * (high - at))
+
+
+def _on_chord(bench: Bench, outcome: Outcome) -> tuple[Array, Array, Array]:
+    """Find b at one end of each target row's chord, at the mixture of the solution, and at the other end."""
+    evidence = bench.evidence
+    mixture = narrowed(bench.mixture, outcome.leaf.path)
+    linear = evidence.linear[: evidence.targets] @ outcome.weight
+    root = evidence.root[: evidence.targets] @ outcome.weight
+    ratio = np.clip(linear / np.maximum(root, 1e-30), *mixture)
+    low, at, high = (root_on_arc(each, bench.effect) for each in (mixture[1], ratio, mixture[0]))
+    return low, at, high

@@ -5,12 +5,14 @@ of E and keep all limits. Per fraction a = A w, b = B w; e = a + b^2.
 
 1.  Every stored entry is right within a relative error d, so the stored channels of w give the target rows
     at least E (1 - d)^2 and the limited rows at most (1 + d)^2 times their limit.
-2.  The leaves' paths split the mixture a / b of a target row at a ratio into "at least" and "at most", and
-    again; w lies in one of the leaves.
-3.  There each target row's mixture lies between two rays (of its spots, and of the path). Where they meet the
-    arc a + b^2 = E, at b1 <= b2, a + (b1 + b2) b = E + b1 b2; that is the chord. The arc is concave, so a
-    point of effect E between the rays lies on or beyond the chord; of a larger effect, further out on its
-    ray. Hence a + (b1 + b2) b - b1 b2 - E >= 0.
+2.  A cut says that the mixture a / b of a target row is at least, or at most, a ratio. One step after
+    another refutes one side of a cut, so that the other holds. The leaves' paths split what is left into
+    "at least" and "at most", and again; w lies in one of the leaves. Each refutes a level of its own; no
+    plan gives all target rows the highest of them.
+3.  There each target row's mixture lies between two rays (of its spots, and of cuts of the path). Where
+    they meet the arc a + b^2 = E, at b1 <= b2, a + (b1 + b2) b = E + b1 b2; that is the chord. The arc is
+    concave, so a point of effect E between the rays lies on or beyond the chord; of a larger effect, further
+    out on its ray. Hence a + (b1 + b2) b - b1 b2 - E >= 0.
 4.  A limit a + b^2 <= M gives M + t^2 - a - 2 t b >= 0 for any t, since (b - t)^2 >= 0.
 5.  So the sum of these left sides times multipliers >= 0, with those of the cuts, is >= 0. It is a constant
     plus sum_i v_i w_i, and w_i <= u_i, the weight with which spot i alone reaches a limit. If the constant
@@ -18,6 +20,7 @@ of E and keep all limits. Per fraction a = A w, b = B w; e = a + b^2.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,29 +42,43 @@ LEAST_ENTRY = 1e-25
 
 def holds(proof: Proof, evidence: Evidence) -> bool:
     """Tell whether the proof shows that no plan reaches its level."""
-    paths = tuple(leaf.path for leaf in proof.leaves)
-    rows = all(0 <= cut.row < evidence.targets and np.isfinite(cut.ratio) for path in paths for cut in path)
-    return rows and all_mixtures(paths) and margin(proof, evidence) < 0.0
+    parts = (*proof.steps, *proof.leaves)
+    levels = all(leaf.level_gye <= proof.level_gye for leaf in parts)
+    rows = all(
+        0 <= cut.row < evidence.targets and np.isfinite(cut.ratio) for leaf in parts for cut in leaf.path
+    )
+    if not (levels and rows):
+        return False
+    known: Path = ()
+    for step in proof.steps:
+        presumed = len(step.path) - 1
+        if presumed < 0 or step.path[:-1] != known[:presumed]:
+            return False
+        known = (*known, replace(step.path[-1], at_least=not step.path[-1].at_least))
+    if any(leaf.path[: len(known)] != known for leaf in proof.leaves):
+        return False
+    left = tuple(leaf.path[len(known) :] for leaf in proof.leaves)
+    return all_mixtures(left) and bool(np.all(sums(parts, evidence) < 0.0))
 
 
-def margin(proof: Proof, evidence: Evidence) -> float:
-    """Compute the worst leaf's sum [effect per fraction]; below zero the leaves refute the level.
+def sums(leaves: Sequence[Leaf], evidence: Evidence) -> Array:
+    """Compute each leaf's sum [effect per fraction]; below zero it refutes its level on its path.
 
     Infinite where something is not as it must be.
     """
-    effect = evidence.effect(proof.level_gye) * (1.0 - 3.0 * ENTRY_ERROR)
     linear, root = evidence.linear, evidence.root
-    if not (effect > 0.0 and _proper(linear) and _proper(root) and _proper(evidence.most)):
-        return np.inf
+    none = np.full(len(leaves), np.inf)
+    if not (_proper(linear) and _proper(root) and _proper(evidence.most)):
+        return none
     if float(root[evidence.targets :].max(axis=0).min()) < LEAST_ENTRY:
-        return np.inf
+        return none
     most = evidence.most * (1.0 + 3.0 * ENTRY_ERROR)
     alone_linear, alone_root = linear[evidence.targets :], root[evidence.targets :]
     below = alone_linear + np.sqrt(alone_linear**2 + 4.0 * alone_root**2 * most[:, np.newaxis])
     with np.errstate(divide="ignore"):
         heaviest = (2.0 * most[:, np.newaxis] / below).min(axis=0) * (1.0 + SUM_ERROR)
     rays = _rays(evidence)
-    return max(_leaf_sum(leaf, evidence, (effect, most, heaviest, rays)) for leaf in proof.leaves)
+    return np.array([_leaf_sum(leaf, evidence, (most, heaviest, rays)) for leaf in leaves])
 
 
 def all_mixtures(paths: Sequence[Path]) -> bool:
@@ -77,17 +94,18 @@ def all_mixtures(paths: Sequence[Path]) -> bool:
     return all(all_mixtures(side) for side in sides)
 
 
-def _leaf_sum(
-    leaf: Leaf, evidence: Evidence, known: tuple[float, Array, Array, tuple[Array, Array]]
-) -> float:
+def _leaf_sum(leaf: Leaf, evidence: Evidence, known: tuple[Array, Array, tuple[Array, Array]]) -> float:
     """Add up step 5 for one leaf, from above."""
-    effect, most, heaviest, rays = known
+    most, heaviest, rays = known
+    effect = evidence.effect(leaf.level_gye) * (1.0 - 3.0 * ENTRY_ERROR)
+    if not (effect > 0.0 and leaf.chords >= 0):
+        return np.inf
     shapes = (leaf.target.size, leaf.limit.size, leaf.tangent.size, leaf.cut.size)
     if shapes != (evidence.targets, most.size, most.size, len(leaf.path)):
         return np.inf
     if not all(_proper(each) for each in (leaf.target, leaf.limit, leaf.tangent, leaf.cut)):
         return np.inf
-    ends = _ends(leaf.path, rays, effect)
+    ends = _ends(leaf.path[: leaf.chords], rays, effect)
     of_linear = np.concatenate([leaf.target, -leaf.limit])
     of_root = np.concatenate([leaf.target * (ends[0] + ends[1]), -2.0 * leaf.limit * leaf.tangent])
     size_linear, size_root = np.abs(of_linear), np.abs(of_root)

@@ -16,6 +16,9 @@ LOOSE, TIGHT = 0.9, 0.995
 
 EARLY = 6
 
+INSIDE = 1e-6
+"""[1] the first point is at least this far inside."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Solution:
@@ -90,9 +93,22 @@ Point = tuple[Array, Array, Array, Array]
 
 
 def _start(matrix: Array, limit: Array, gain: Array) -> Point:
-    """Start well inside: equal weights, slacks and multipliers of at least 1."""
-    x, dual = np.ones(matrix.shape[1]), np.ones(matrix.shape[0])
-    return x, np.maximum(limit - matrix @ x, 1.0), dual, np.maximum(matrix.T @ dual - gain, 1.0)
+    """Start at the shortest vectors that satisfy the equations, moved inside (Mehrotra 1992, section 7)."""
+    normal = matrix @ matrix.T
+    normal[np.diag_indices(limit.size)] += 1.0
+    factor = cho_factor(normal, lower=True, check_finite=False, overwrite_a=True)
+    slack = cho_solve(factor, limit, check_finite=False)
+    dual = cho_solve(factor, matrix @ gain, check_finite=False)
+    x, slack = _moved_inside(matrix.T @ slack, slack)
+    price, dual = _moved_inside(matrix.T @ dual - gain, dual)
+    half = 0.5 * float(x @ price + slack @ dual)
+    primal_more, dual_more = half / float(price.sum() + dual.sum()), half / float(x.sum() + slack.sum())
+    return x + primal_more, slack + primal_more, dual + dual_more, price + dual_more
+
+
+def _moved_inside(one: Array, other: Array) -> tuple[Array, Array]:
+    more = max(0.0, -1.5 * min(float(one.min()), float(other.min()))) + INSIDE
+    return one + more, other + more
 
 
 def _step(

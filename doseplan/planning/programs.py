@@ -1,6 +1,6 @@
 """Linear programs of one path of mixtures: solved on the columns that matter, priced on all of them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,7 +24,7 @@ ROW_ROUNDS = 12
 ROUGH_ROUNDS = 3
 """First of them, in which programs are solved roughly."""
 
-MOST_COLUMNS = 1600
+MOST_COLUMNS = 800
 """Spots that go on from program to program."""
 
 ROWS_JOINING = 100
@@ -45,8 +45,10 @@ class Bench:
     ----------
     mixture : two of (target row,)
         Least and largest a / b.
-    effect
-        Per fraction, of the level that is to be refuted.
+    level_gye, effect
+        The level that is to be refuted [Gy(RBE)], and its effect per fraction.
+    settled
+        Cuts that hold already; the mixtures lie within them.
     unit : (spot,) [1e6 ions]
         Weight that gives each column a norm near 1.
     heaviest : (spot,) [1e6 ions]
@@ -54,9 +56,11 @@ class Bench:
 
     evidence: Evidence
     mixture: tuple[Array, Array]
+    level_gye: float
     effect: float
     unit: Array
     heaviest: Array
+    settled: Path = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,12 +85,13 @@ class Outcome:
     columns: Indices
 
 
-def make_bench(evidence: Evidence, effect: float) -> Bench:
-    """Prepare the programs of a level, stated as its effect per fraction."""
+def make_bench(evidence: Evidence, level_gye: float) -> Bench:
+    """Prepare the programs of a level."""
     return Bench(
         evidence=evidence,
         mixture=mixture_range(evidence),
-        effect=effect,
+        level_gye=level_gye,
+        effect=evidence.effect(level_gye),
         unit=unit_weights(evidence),
         heaviest=heaviest(evidence),
     )
@@ -97,8 +102,13 @@ def unit_weights(evidence: Evidence) -> Array:
     return np.asarray(1.0 / np.maximum(np.sqrt(np.sum(np.square(evidence.root), axis=0)), 1e-30))
 
 
+def settled_with(bench: Bench, cuts: Path) -> Bench:
+    """Take cuts as given from here on."""
+    return replace(bench, mixture=narrowed(bench.mixture, cuts), settled=(*bench.settled, *cuts))
+
+
 def relaxed(bench: Bench, path: Path, tangent: Array, columns: Indices, *, tolerance: float) -> Outcome:
-    """Find the largest part of the level that the relaxation of a path allows."""
+    """Find the largest part of the level that the relaxation of a path, behind what is settled, allows."""
     slope, offset = chord(narrowed(bench.mixture, path), bench.effect)
     return largest_part(bench, path, (slope, offset), tangent, columns, tolerance=tolerance)
 
@@ -122,7 +132,7 @@ def largest_part(
     columns
         Spots to begin with.
     """
-    full, limit = _rows(bench, path, lines, tangent)
+    full, limit = program_rows(bench, path, lines, tangent)
     count = bench.evidence.targets
     for _ in range(PRICINGS):
         chosen = np.empty((limit.size, columns.size + 1))
@@ -148,7 +158,7 @@ def largest_part(
     else:
         before = np.setdiff1d(columns, joining, assume_unique=True)
         weight[before] = solution.primal[:-1] * bench.unit[before]
-    part, leaf = _strengthened(bench, path, (full, limit), tangent, solution.dual)
+    part, leaf = strengthened(bench, path, (full, limit), tangent, solution.dual)
     return Outcome(weight=weight, part=part, leaf=leaf, columns=columns)
 
 
@@ -182,7 +192,7 @@ def with_rows(
         small = part_of(bench, target, limited)
         few = (lines[0][target], lines[1][target])
         out = largest_part(small, (), few, tangent[limited], columns, tolerance=rough)
-        columns = _heaviest_columns(bench, out)
+        columns = heavy_columns(bench, out)
         linear, root = bench.evidence.linear @ out.weight, bench.evidence.root @ out.weight
         reached = (linear[:count] + lines[0] * root[:count] - lines[1]) / bench.effect
         share = (linear[count:] + 2.0 * tangent * root[count:]) / (bench.evidence.most + tangent**2)
@@ -194,10 +204,12 @@ def with_rows(
         hot = hot[np.argsort(-share[hot], kind="stable")[:ROWS_JOINING]]
         active = (np.union1d(target, cold), np.union1d(limited, hot))
     leaf = Leaf(
-        path=(),
+        level_gye=bench.level_gye,
+        path=bench.settled,
+        chords=len(bench.settled),
         target=_spread(out.leaf.target, target, count),
         limit=_spread(out.leaf.limit, limited, tangent.size),
-        cut=np.empty(0),
+        cut=np.zeros(len(bench.settled)),
         tangent=tangent,
     )
     out = Outcome(weight=out.weight, part=out.part, leaf=leaf, columns=columns)
@@ -214,7 +226,7 @@ def _binding(dual: Array) -> Indices:
     return np.flatnonzero(dual > 1e-4 * dual.sum())
 
 
-def _heaviest_columns(bench: Bench, out: Outcome) -> Indices:
+def heavy_columns(bench: Bench, out: Outcome) -> Indices:
     """Keep the spots of largest weight among those that mattered."""
     amount = out.weight[out.columns] / bench.unit[out.columns]
     return np.sort(out.columns[np.argsort(-amount, kind="stable")[:MOST_COLUMNS]])
@@ -225,13 +237,14 @@ def part_of(bench: Bench, target: Indices, limited: Indices) -> Bench:
     return Bench(
         evidence=bench.evidence.part(target, limited),
         mixture=(bench.mixture[0][target], bench.mixture[1][target]),
+        level_gye=bench.level_gye,
         effect=bench.effect,
         unit=bench.unit,
         heaviest=bench.heaviest,
     )
 
 
-def _rows(bench: Bench, path: Path, lines: tuple[Array, Array], tangent: Array) -> tuple[Array, Array]:
+def program_rows(bench: Bench, path: Path, lines: tuple[Array, Array], tangent: Array) -> tuple[Array, Array]:
     """Build the rows for scaled weights, in units of the level or the limit: targets, limits, cuts."""
     evidence = bench.evidence
     count = evidence.targets
@@ -247,7 +260,7 @@ def _rows(bench: Bench, path: Path, lines: tuple[Array, Array], tangent: Array) 
     return rows, np.concatenate([-lines[1] / bench.effect, np.ones(right.size), np.zeros(len(path))])
 
 
-def _strengthened(
+def strengthened(
     bench: Bench,
     path: Path,
     rows: tuple[Array, Array],
@@ -269,12 +282,14 @@ def _strengthened(
     ]
     best = int(np.argmin(parts))
     leaf = Leaf(
-        path=path,
+        level_gye=bench.level_gye,
+        path=(*bench.settled, *path),
+        chords=len(bench.settled) + len(path),
         target=dual[:count] / bench.effect,
         limit=(1.0 + STRENGTHENINGS[best])
         * dual[count : count + limits]
         / (bench.evidence.most + tangent * tangent),
-        cut=dual[count + limits :] / bench.effect,
+        cut=np.concatenate([np.zeros(len(bench.settled)), dual[count + limits :] / bench.effect]),
         tangent=tangent,
     )
     return parts[best], leaf

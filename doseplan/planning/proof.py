@@ -1,6 +1,7 @@
 """From rows to a proof: search, then the least level that the leaves refute, as the checker sees it."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,13 +9,31 @@ from threadpoolctl import threadpool_limits
 
 from doseplan.biology.models import rbe_model
 from doseplan.messages import InputError
-from doseplan.planning.branching import TOLERANCE, Found, search
-from doseplan.planning.checker import holds, margin
+from doseplan.planning.branching import TOLERANCE, Found, flattered, search
+from doseplan.planning.checker import holds, sums
 from doseplan.planning.evidence import Evidence
-from doseplan.planning.programs import Bench, Outcome, largest_part, make_bench, relaxed
+from doseplan.planning.narrowing import narrow
+from doseplan.planning.programs import (
+    Bench,
+    Outcome,
+    heavy_columns,
+    largest_part,
+    make_bench,
+    relaxed,
+    settled_with,
+)
 from doseplan.planning.relaxation import Leaf, Proof, row_effects
 
 Array = NDArray[np.float64]
+Indices = NDArray[np.int64]
+
+Seen = Callable[[int, float], None]
+"""Told the number of programs and the part of the level within reach."""
+
+
+def unseen(programs: int, part: float) -> None:
+    """Tell nobody."""
+
 
 STEP_GYE = 1e-3
 """[Gy(RBE)] resolution of the level that is stated."""
@@ -22,8 +41,11 @@ STEP_GYE = 1e-3
 STEPS = 5
 """Programs for the first guess of the level, and again for a plan near it."""
 
-PASSES = 5
-"""Times that all leaves are gone through for a level that each of them refutes."""
+ROUNDS = 3
+"""Most times that the mixtures of all rows are narrowed before any is split."""
+
+GAIN = 5e-4
+"""[1] of the level: a round of narrowing that lowers the bound by less is the last."""
 
 NOTHING = "proof: expected multipliers that refute a level, got none; a longer search may find them"
 
@@ -51,58 +73,127 @@ def prove_rows(evidence: Evidence, *, programs: int) -> Proof:
     """
     columns = np.arange(evidence.linear.shape[1])
     with threadpool_limits(1, user_api="blas"):
-        effect, outcome = float(np.median(evidence.most)), None
+        level, outcome = dose_of_effect(evidence, float(np.median(evidence.most))), None
         for _ in range(STEPS):
-            bench = make_bench(evidence, effect)
+            bench = make_bench(evidence, level)
             weight = bench.unit / columns.size if outcome is None else outcome.weight
-            outcome = relaxed(bench, (), _limited_root(evidence, weight), columns, tolerance=TOLERANCE)
-            effect = max(outcome.part, 0.1) * effect
+            outcome = relaxed(bench, (), limited_root(evidence, weight), columns, tolerance=TOLERANCE)
+            level = dose_of_effect(evidence, max(outcome.part, 0.1) * bench.effect)
         assert outcome is not None, "there is at least one step"
-        best = max(_within_limits(evidence, each) for each in _plans(evidence, outcome, columns))
-        bench = make_bench(evidence, (1.0 + ABOVE) * best)
-        tangent = _limited_root(evidence, outcome.weight)
-        root = relaxed(bench, (), tangent, columns, tolerance=TOLERANCE)
-        found = search(bench, root, more=lambda solved, part: solved < programs)
-        return checked(*renewed(bench, found), evidence)
+        best = max(within_limits(evidence, each) for each in _plans(evidence, outcome, columns))
+        bench = make_bench(evidence, dose_of_effect(evidence, (1.0 + ABOVE) * best))
+        return proven(bench, limited_root(evidence, outcome.weight), columns, programs=programs)
 
 
-def renewed(bench: Bench, found: Found) -> tuple[tuple[Leaf, ...], float]:
-    """Solve anew what refutes the level of the search, but not the one that is now within reach.
+def proven(bench: Bench, tangent: Array, columns: Indices, *, programs: int, seen: Seen = unseen) -> Proof:
+    """Narrow mixtures, split what is left, and state the level that all of it refutes.
+
+    Parameters
+    ----------
+    tangent : (limited row,)
+    columns
+        Spots to begin with.
+    programs
+        Most linear programs of the splits.
+    seen
+        Told the part of the bench's level that is within reach.
+    """
+    steps: tuple[Leaf, ...] = ()
+    root = relaxed(bench, (), tangent, columns, tolerance=TOLERANCE)
+    for _ in range(ROUNDS if programs > 1 else 0):
+        seen(0, root.part)
+        before = root.part
+        bench, narrower = narrow(bench, flattered(bench, root), tangent, root.weight)
+        steps = (*steps, *narrower)
+        tangent = limited_root(bench.evidence, root.weight)
+        root = relaxed(bench, (), tangent, heavy_columns(bench, root), tolerance=TOLERANCE)
+        if root.part < 1.0 or before - root.part < GAIN:
+            break
+
+    def more(solved: int, part: float) -> bool:
+        seen(solved, part)
+        return solved < programs
+
+    found = search(bench, root, more=more)
+    return checked(steps, renewed(bench, found), bench.evidence)
+
+
+def renewed(bench: Bench, found: Found) -> tuple[Leaf, ...]:
+    """Solve leaves that do not refute the level of the search anew, for the one that is within reach.
 
     Chords turn with the level, and multipliers are right for the chords that they were found with.
-
-    Returns
-    -------
-    leaves, level
-        The level [Gy(RBE)] that they are to refute.
     """
-    evidence = bench.evidence
-    level = (1.0 + NEAR) * dose_of_effect(evidence, max(found.part, 1.0) * bench.effect)
-    later = make_bench(evidence, evidence.effect(level))
-    leaves = []
-    for leaf in found.leaves:
-        if margin(Proof(level_gye=level, leaves=(leaf,)), evidence) >= 0.0:
-            leaf = relaxed(later, leaf.path, leaf.tangent, found.columns, tolerance=TOLERANCE).leaf
-        leaves.append(leaf)
-    return tuple(leaves), level
+    within = sums(found.leaves, bench.evidence) < 0.0
+    return tuple(
+        leaf if good else _for_its_level(bench, leaf, found)
+        for leaf, good in zip(found.leaves, within, strict=True)
+    )
 
 
-def checked(leaves: tuple[Leaf, ...], level: float, evidence: Evidence) -> Proof:
-    """Raise the level [Gy(RBE)] until every leaf refutes it.
+def _for_its_level(bench: Bench, leaf: Leaf, found: Found) -> Leaf:
+    part, own = found.part, len(bench.settled)
+    later = bench
+    for _ in range(STEPS):
+        level = (1.0 + NEAR) * dose_of_effect(bench.evidence, max(part, 1.0) * later.effect)
+        later = settled_with(make_bench(bench.evidence, level), bench.settled)
+        outcome = relaxed(later, leaf.path[own:], leaf.tangent, found.columns, tolerance=TOLERANCE)
+        part = outcome.part
+        if part < 1.0:
+            break
+    return outcome.leaf
+
+
+def checked(steps: tuple[Leaf, ...], leaves: tuple[Leaf, ...], evidence: Evidence) -> Proof:
+    """Raise the level of each leaf [Gy(RBE)] until it is refuted as the checker sees it.
 
     Raises
     ------
     InputError
         The multipliers refute no level; more time for the search may help.
     """
-    for _ in range(PASSES):
-        for leaf in leaves:
-            level = _raised(leaf, evidence, level)
-        proof = Proof(level_gye=level, leaves=leaves)
-        # a leaf that was raised for may undo one before it: chords turn with the level
-        if holds(proof, evidence):
-            return proof
-    raise InputError(NOTHING)
+    parts = refuted((*steps, *leaves), evidence)
+    proof = Proof(
+        level_gye=max(leaf.level_gye for leaf in parts),
+        steps=parts[: len(steps)],
+        leaves=parts[len(steps) :],
+    )
+    if not holds(proof, evidence):
+        raise InputError(NOTHING)
+    return proof
+
+
+def refuted(leaves: tuple[Leaf, ...], evidence: Evidence) -> tuple[Leaf, ...]:
+    """Raise levels until each leaf refutes its own: by growing steps, then by bisection.
+
+    Raises
+    ------
+    InputError
+        A leaf refutes none.
+    """
+
+    def at(levels: Array, which: Indices) -> NDArray[np.bool_]:
+        changed = [replace(leaves[number], level_gye=float(levels[number])) for number in which]
+        return np.asarray(sums(changed, evidence) < 0.0)
+
+    low = np.array([leaf.level_gye for leaf in leaves])
+    high = low.copy()
+    every = np.arange(low.size)
+    waiting = every[~at(high, every)]
+    raised = waiting
+    # a leaf refutes a range of levels, for its chords turn: small steps, so as not to pass over it
+    step = 4.0 * STEP_GYE
+    while waiting.size > 0:
+        if step > 1e6:
+            raise InputError(NOTHING)
+        low[waiting], high[waiting] = high[waiting], high[waiting] + step
+        step *= 1.3
+        waiting = waiting[~at(high, waiting)]
+    while raised.size > 0:
+        raised = raised[high[raised] - low[raised] > STEP_GYE]
+        middle = 0.5 * (low + high)
+        good = at(middle, raised)
+        high[raised[good]], low[raised[~good]] = middle[raised[good]], middle[raised[~good]]
+    return tuple(replace(leaf, level_gye=float(level)) for leaf, level in zip(leaves, high, strict=True))
 
 
 def dose_of_effect(evidence: Evidence, effect: float) -> float:
@@ -111,10 +202,10 @@ def dose_of_effect(evidence: Evidence, effect: float) -> float:
     return float(model.dose(max(effect, 0.0) * evidence.fractions, 0.0, fractions=evidence.fractions))
 
 
-def _plans(evidence: Evidence, outcome: Outcome, columns: NDArray[np.int64]) -> list[Array]:
+def _plans(evidence: Evidence, outcome: Outcome, columns: Indices) -> list[Array]:
     """Go from a relaxed plan to better ones: the target's parabola becomes its tangent at the plan before."""
     found = [outcome.weight]
-    bench = make_bench(evidence, float(np.median(evidence.most)))
+    bench = make_bench(evidence, dose_of_effect(evidence, float(np.median(evidence.most))))
     for _ in range(STEPS):
         root = evidence.root @ found[-1]
         at, tangent = root[: evidence.targets], root[evidence.targets :]
@@ -123,7 +214,7 @@ def _plans(evidence: Evidence, outcome: Outcome, columns: NDArray[np.int64]) -> 
     return found
 
 
-def _within_limits(evidence: Evidence, weight: Array) -> float:
+def within_limits(evidence: Evidence, weight: Array) -> float:
     """Scale a plan down to its limits, and find the target's least effect per fraction."""
     linear, root = evidence.linear @ weight, evidence.root @ weight
     count, most = evidence.targets, evidence.most
@@ -132,28 +223,6 @@ def _within_limits(evidence: Evidence, weight: Array) -> float:
     return float(row_effects(evidence, factor * weight)[:count].min())
 
 
-def _limited_root(evidence: Evidence, weight: Array) -> Array:
+def limited_root(evidence: Evidence, weight: Array) -> Array:
+    """Compute the root channel that weights [1e6 ions] give to rows with a limit, where tangents touch."""
     return np.asarray(evidence.root[evidence.targets :] @ weight)
-
-
-def _raised(leaf: Leaf, evidence: Evidence, level: float) -> float:
-    """Raise a level until the leaf refutes it: by growing steps, then by bisection."""
-
-    def refuted(gye: float) -> bool:
-        return margin(Proof(level_gye=gye, leaves=(leaf,)), evidence) < 0.0
-
-    return level if refuted(level) else _first(refuted, level)
-
-
-def _first(holds_at: Callable[[float], bool], low: float) -> float:
-    # a leaf refutes a range of levels, for its chords turn: small steps, so as not to pass over it
-    step = 4.0 * STEP_GYE
-    while not holds_at(low + step):
-        low, step = low + step, 1.3 * step
-        if step > 1e6:
-            raise InputError(NOTHING)
-    high = low + step
-    while high - low > STEP_GYE:
-        middle = 0.5 * (low + high)
-        low, high = (low, middle) if holds_at(middle) else (middle, high)
-    return high

@@ -6,7 +6,7 @@ The target's "e >= E" is not convex; for a range of mixtures a / b it follows th
 A limit "e <= M" is convex; it follows a tangent (`tangent_rows`).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,14 +31,23 @@ class Cut:
 Path = tuple[Cut, ...]
 
 
+def other_side(cut: Cut) -> Cut:
+    """Give the other side of a split."""
+    return replace(cut, at_least=not cut.at_least)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Leaf:
-    """Multipliers that refute a level for all mixtures on one path of splits.
+    """Multipliers that refute a level for all mixtures on one path of cuts.
 
     Attributes
     ----------
+    level_gye
+        [Gy(RBE)] no plan on the path gives all target rows this much.
     path
-        Splits from the root.
+        Cuts from the root.
+    chords
+        The first so many of them narrow the chords.
     target : (target row,)
     limit : (limited row,)
     cut : (len(path),)
@@ -46,7 +55,9 @@ class Leaf:
         Root channel per fraction at which the limit's parabola is replaced by its tangent.
     """
 
+    level_gye: float
     path: Path
+    chords: int
     target: Array
     limit: Array
     cut: Array
@@ -55,9 +66,21 @@ class Leaf:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Proof:
-    """No plan gives all target rows `level_gye` while all limited rows keep their limits."""
+    """No plan gives all target rows `level_gye` while all limited rows keep their limits.
+
+    Attributes
+    ----------
+    level_gye
+        The highest of all leaves.
+    steps
+        Each refutes the mixtures behind the last cut of its path, so that its other side holds from then on;
+        the cuts before that are what the first steps have shown.
+    leaves
+        Cover all mixtures that the steps have left: their paths begin with what all steps have shown.
+    """
 
     level_gye: float
+    steps: tuple[Leaf, ...]
     leaves: tuple[Leaf, ...]
 
 

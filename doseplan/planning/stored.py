@@ -26,6 +26,7 @@ def proof_record(bound: Bound) -> dict[str, Any]:
         "level_gye": bound.upper_gye,
         "target_samples": bound.target.tolist(),
         "limited_samples": bound.limited.tolist(),
+        "steps": [_leaf_record(leaf) for leaf in bound.proof.steps],
         "leaves": [_leaf_record(leaf) for leaf in bound.proof.leaves],
     }
 
@@ -87,9 +88,8 @@ def check_record(
     pool = make_pool(case, samples, trace_spots(phantom, spots, library), spots, library)
     try:
         numbers = [np.asarray(record[name], dtype=np.int64) for name in ("target_samples", "limited_samples")]
-        proof = Proof(
-            level_gye=float(record["level_gye"]), leaves=tuple(_leaf(each) for each in record["leaves"])
-        )
+        steps, leaves = (tuple(_leaf(each) for each in record[name]) for name in ("steps", "leaves"))
+        proof = Proof(level_gye=float(record["level_gye"]), steps=steps, leaves=leaves)
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(f"proof: expected samples, level and leaves, got {error!r}") from error
     place = np.full(samples.sizes["sample"], -1, dtype=np.int64)
@@ -107,7 +107,8 @@ def check_record(
 
 def _leaf_record(leaf: Leaf) -> dict[str, Any]:
     path = [[cut.row, cut.ratio, cut.at_least] for cut in leaf.path]
-    return {"path": path, **{name: getattr(leaf, name).tolist() for name in VECTORS}}
+    vectors = {name: getattr(leaf, name).tolist() for name in VECTORS}
+    return {"level_gye": leaf.level_gye, "path": path, "chords": leaf.chords, **vectors}
 
 
 def _leaf(record: dict[str, Any]) -> Leaf:
@@ -115,4 +116,12 @@ def _leaf(record: dict[str, Any]) -> Leaf:
         Cut(row=int(row), ratio=float(ratio), at_least=bool(side)) for row, ratio, side in record["path"]
     )
     target, limit, cut, tangent = (np.asarray(record[name], dtype=np.float64) for name in VECTORS)
-    return Leaf(path=path, target=target, limit=limit, cut=cut, tangent=tangent)
+    return Leaf(
+        level_gye=float(record["level_gye"]),
+        path=path,
+        chords=int(record["chords"]),
+        target=target,
+        limit=limit,
+        cut=cut,
+        tangent=tangent,
+    )

@@ -2,14 +2,17 @@
 
 from dataclasses import replace
 
+import numba
 import numpy as np
 import pytest
 from scipy.optimize import linprog, minimize
 
 from doseplan.biology.models import rbe_model
-from doseplan.planning.checker import all_mixtures, holds, margin
+from doseplan.planning.checker import all_mixtures, holds, sums
 from doseplan.planning.evidence import Evidence
 from doseplan.planning.interior import solve_program
+from doseplan.planning.narrowing import narrow
+from doseplan.planning.programs import make_bench, relaxed
 from doseplan.planning.proof import prove_rows
 from doseplan.planning.relaxation import Cut, Leaf, Proof, chord, root_on_arc
 
@@ -77,6 +80,14 @@ def best_effect(evidence, seed, *, starts=12):
     return best
 
 
+def at_level(proof, level_gye):
+    """The same multipliers, said to refute another level."""
+    steps, leaves = (
+        tuple(replace(leaf, level_gye=level_gye) for leaf in part) for part in (proof.steps, proof.leaves)
+    )
+    return Proof(level_gye=level_gye, steps=steps, leaves=leaves)
+
+
 @pytest.fixture(scope="module")
 def proven():
     evidence = make_evidence(3)
@@ -121,7 +132,7 @@ def test_a_level_out_of_reach_is_refuted_and_one_in_reach_is_not(proven):
     evidence, proof = proven
     best = gye(evidence, best_effect(evidence, 3))
     assert holds(replace(proof, level_gye=proof.level_gye + 1.0), evidence)
-    assert not holds(replace(proof, level_gye=best - 1e-3), evidence)
+    assert not holds(at_level(proof, best - 1e-3), evidence)
 
 
 def test_multipliers_of_noise_prove_nothing_false(proven):
@@ -129,7 +140,7 @@ def test_multipliers_of_noise_prove_nothing_false(proven):
     best = gye(evidence, best_effect(evidence, 3))
     rng = np.random.default_rng(1)
     for _ in range(300):
-        leaves = tuple(
+        noisy = tuple(
             replace(
                 leaf,
                 target=leaf.target * rng.lognormal(sigma=0.3, size=leaf.target.size),
@@ -137,9 +148,11 @@ def test_multipliers_of_noise_prove_nothing_false(proven):
                 cut=leaf.cut * rng.lognormal(sigma=0.3, size=leaf.cut.size),
                 tangent=leaf.tangent * rng.lognormal(sigma=0.3, size=leaf.tangent.size),
             )
-            for leaf in proof.leaves
+            for leaf in (*proof.steps, *proof.leaves)
         )
-        assert not holds(Proof(level_gye=best - 1e-3, leaves=leaves), evidence)
+        count = len(proof.steps)
+        changed = replace(proof, steps=noisy[:count], leaves=noisy[count:])
+        assert not holds(at_level(changed, best - 1e-3), evidence)
 
 
 def _corrupted(proof):
@@ -151,12 +164,18 @@ def _corrupted(proof):
     def with_leaf(changed):
         return replace(proof, leaves=(*proof.leaves[:deep], changed, *proof.leaves[deep + 1 :]))
 
+    def with_step(changed):
+        return replace(proof, steps=(changed, *proof.steps[1:]))
+
     def put(values, place, value):
         copy = values.copy()
         copy[place] = value
         return copy
 
     cut = leaf.path[0]
+    step = proof.steps[0]
+    last = step.path[-1]
+    farther = replace(last, ratio=last.ratio * (0.7 if last.at_least else 1.4))
     return {
         "a leaf is missing": replace(proof, leaves=proof.leaves[:deep] + proof.leaves[deep + 1 :]),
         "no leaf": replace(proof, leaves=()),
@@ -173,14 +192,26 @@ def _corrupted(proof):
             replace(leaf, path=(replace(cut, at_least=not cut.at_least), *leaf.path[1:]))
         ),
         "row of a limit": with_leaf(replace(leaf, path=(replace(cut, row=-1), *leaf.path[1:]))),
-        "lower level": replace(proof, level_gye=0.98 * proof.level_gye),
+        "lower level": at_level(proof, 0.98 * proof.level_gye),
+        "level below a leaf's": replace(proof, level_gye=0.99 * leaf.level_gye),
         "level not a number": replace(proof, level_gye=float("nan")),
+        "leaf's level not a number": with_leaf(replace(leaf, level_gye=float("nan"))),
+        "chords of no cut": with_leaf(replace(leaf, chords=-1)),
+        "a step is missing": replace(proof, steps=proof.steps[1:]),
+        "steps in another order": replace(proof, steps=proof.steps[::-1]),
+        "a step that shows nothing": with_step(replace(step, target=0.0 * step.target)),
+        "a step of more": with_step(replace(step, path=(*step.path[:-1], farther))),
+        "a step without a cut": with_step(replace(step, path=())),
+        "leaves that know no step": replace(
+            proof, leaves=tuple(replace(leaf, path=leaf.path[len(proof.steps) :]) for leaf in proof.leaves)
+        ),
     }
 
 
 def test_corrupted_proofs_are_rejected(proven):
     evidence, proof = proven
     assert len(proof.leaves) > 1
+    assert len(proof.steps) > 1
     assert holds(proof, evidence)
     for what, wrong in _corrupted(proof).items():
         try:
@@ -206,7 +237,7 @@ def test_a_spot_that_no_limit_holds_back_makes_no_proof(proven):
         linear=np.column_stack([evidence.linear, 2.0 * free]),
         root=np.column_stack([evidence.root, free]),
     )
-    assert margin(proof, wider) == np.inf
+    assert np.all(sums((*proof.steps, *proof.leaves), wider) == np.inf)
 
 
 def test_only_trees_of_splits_cover_all_mixtures():
@@ -254,3 +285,58 @@ def test_a_leaf_alone_needs_no_cut():
     proof = prove_rows(evidence, programs=1)
     assert proof.leaves[0].path == ()
     assert isinstance(proof.leaves[0], Leaf)
+
+
+@pytest.fixture(scope="module")
+def narrowing():
+    """Rows, a level just below the best plan, and what narrowing starts from."""
+    evidence = make_evidence(4, spots=30, targets=6, limits=8)
+    level = gye(evidence, 0.9 * best_effect(evidence, 4))
+    bench = make_bench(evidence, level)
+    tangent = evidence.root[6:] @ (bench.unit / 30)
+    root = relaxed(bench, (), tangent, np.arange(30), tolerance=1e-4)
+    return evidence, bench, evidence.root[6:] @ root.weight, root.weight
+
+
+def twice(narrowing):
+    _, bench, tangent, weight = narrowing
+    for _ in range(2):
+        bench, steps = narrow(bench, range(6), tangent, weight)
+    return bench, steps
+
+
+def test_all_plans_of_the_level_have_mixtures_in_the_narrowed_range(narrowing):
+    evidence, bench, _, start = narrowing
+    low, high = twice(narrowing)[0].mixture
+    rng = np.random.default_rng(4)
+    plans = 0
+    for _ in range(4000):
+        weight = start * rng.lognormal(sigma=0.2, size=30) + 0.05 * start.max() * rng.random(30) ** 4
+        # as far as its limits allow
+        linear, root = evidence.linear[6:] @ weight, evidence.root[6:] @ weight
+        weight *= (2.0 * evidence.most / (linear + np.sqrt(linear**2 + 4.0 * root**2 * evidence.most))).min()
+        if effects(evidence, weight)[:6].min() >= bench.effect:
+            plans += 1
+            mixture = (evidence.linear[:6] @ weight) / (evidence.root[:6] @ weight)
+            assert np.all((low <= mixture) & (mixture <= high))
+    assert plans > 20
+
+
+def test_ranges_become_narrower_and_lower_the_bound(narrowing):
+    _, bench, tangent, _ = narrowing
+    narrower, steps = twice(narrowing)
+    assert len(steps) > 0
+    width = [float(np.ptp(each.mixture, axis=0).sum()) for each in (bench, narrower)]
+    assert width[1] < 0.8 * width[0]
+    parts = [relaxed(each, (), tangent, np.arange(30), tolerance=1e-4).part for each in (bench, narrower)]
+    assert parts[1] < parts[0] - 1e-3
+
+
+def test_one_thread_gives_the_same_bits(narrowing):
+    threads = numba.get_num_threads()
+    found = []
+    for number in (1, threads):
+        numba.set_num_threads(number)
+        found.append(twice(narrowing)[0].mixture)
+    numba.set_num_threads(threads)
+    assert all(np.array_equal(one, other) for one, other in zip(*found, strict=True))
