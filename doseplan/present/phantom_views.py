@@ -52,7 +52,7 @@ def phantom_views(phantoms: dict[str, xr.Dataset], case: Case, *, place: Place |
     """
     first = next(iter(phantoms.values()))
     x, y, z = place if place is not None else _near_cord(first)
-    figure = Figure(figsize=(15.0, 5.8 * len(phantoms) + 1.0), layout="constrained")
+    figure = Figure(figsize=(15.0, 4.9 * len(phantoms) + 1.0), layout="constrained")
     figure.get_layout_engine().set(h_pad=0.15, hspace=0.04)  # type: ignore[union-attr,call-arg]
     panels = figure.subplots(len(phantoms), 3, squeeze=False)
     shown: set[str] = set()

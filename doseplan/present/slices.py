@@ -99,11 +99,12 @@ def draw_slice(panel: Axes, part: xr.Dataset, case: Case, centre: tuple[float, f
 
 
 def _frame(panel: Axes, centre: tuple[float, float], *, across: Any, up: Any, downwards: bool) -> None:
-    """Show the part around the centre that the grid has; y grows downwards, so that anterior is above."""
-    ends = [
-        (max(middle - HALF_WIDTH_MM, float(axis.min())), min(middle + HALF_WIDTH_MM, float(axis.max())))
-        for middle, axis in zip(centre, (across, up), strict=True)
-    ]
+    """Show as large a part as the grid has, centred where it can be; y grows downwards: anterior is above."""
+    ends = []
+    for middle, axis in zip(centre, (across, up), strict=True):
+        first, last = float(axis.min()), float(axis.max())
+        low = min(max(middle - HALF_WIDTH_MM, first), max(last - 2.0 * HALF_WIDTH_MM, first))
+        ends.append((low, min(low + 2.0 * HALF_WIDTH_MM, last)))
     panel.set_aspect("equal")
     panel.set_xlim(*ends[0])
     panel.set_ylim(*(reversed(ends[1]) if downwards else ends[1]))

@@ -1,5 +1,7 @@
 """What all figures of a run share: how arms and dose levels look, and how they are named."""
 
+from textwrap import wrap
+
 import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure
@@ -18,6 +20,9 @@ ARM_LINES = {
     "separated_cfr_peek": ((0, (2, 1)), "#56b4e9"),
 }
 """Line style and colour of each arm; colours of Okabe and Ito, told apart by the colour-blind."""
+
+TITLE_POINTS = 12.0
+"""Size of the title of a figure; a bold letter is about two thirds as wide."""
 
 LEVEL_LINES = (("-", "#000000"), ("--", "#000000"), ("-.", "#c00000"))
 """Line style and colour of 90 %, 95 % and the cord's limit, on slices and on histograms."""
@@ -66,5 +71,6 @@ def level_handles(case: Case, *, width: float = 1.3) -> list[Line2D]:
 
 
 def entitle(figure: Figure, text: str) -> None:
-    """Put the title above a figure, with what it must not be used for."""
-    figure.suptitle(f"{text}. {NOT_CLINICAL}", fontsize=10)
+    """Put the title above a figure, with what it must not be used for; broken where a figure is narrow."""
+    fits = int(figure.get_figwidth() * 72.0 / (0.66 * TITLE_POINTS))
+    figure.suptitle("\n".join(wrap(f"{text}. {NOT_CLINICAL}", fits)), fontsize=TITLE_POINTS, weight="bold")
