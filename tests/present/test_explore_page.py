@@ -304,7 +304,7 @@ def test_the_lesson_is_answered_by_dragging(seen: Seen) -> None:
     assert page.is_hidden("#lesson")
 
 
-def test_a_question_on_a_phone_leaves_room_for_what_is_dragged(browser: "api.Browser", address: str) -> None:
+def test_a_question_on_a_phone_does_not_cover_what_is_dragged(browser: "api.Browser", address: str) -> None:
     opened = Seen(browser, address, viewport={"width": 390, "height": 800}, has_touch=True)
     page = opened.page
     page.click("#teach")
@@ -315,9 +315,6 @@ def test_a_question_on_a_phone_leaves_room_for_what_is_dragged(browser: "api.Bro
         above, knob, below = (place for place in places if place is not None)
         assert above["y"] + above["height"] <= knob["y"]
         assert knob["y"] + knob["height"] <= below["y"]
-        assert (
-            below["y"] - above["y"] - above["height"] > 150.0
-        )  # [px] a slider with its name and value, and more
     page.click("#end-lesson")
     assert page.get_attribute("body", "data-lesson") is None
     assert opened.complaints == []
