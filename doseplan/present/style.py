@@ -71,6 +71,8 @@ def level_handles(case: Case, *, width: float = 1.3) -> list[Line2D]:
 
 
 def entitle(figure: Figure, text: str) -> None:
-    """Put the title above a figure, with what it must not be used for; broken where a figure is narrow."""
+    """Put the title above a figure, with what it must not be used for, on lines of its own if narrow."""
     fits = int(figure.get_figwidth() * 72.0 / (0.66 * TITLE_POINTS))
-    figure.suptitle("\n".join(wrap(f"{text}. {NOT_CLINICAL}", fits)), fontsize=TITLE_POINTS, weight="bold")
+    whole = f"{text}. {NOT_CLINICAL}"
+    lines = [whole] if len(whole) <= fits else [*wrap(f"{text}.", fits), *wrap(NOT_CLINICAL, fits)]
+    figure.suptitle("\n".join(lines), fontsize=TITLE_POINTS, weight="bold")
