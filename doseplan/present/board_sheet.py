@@ -143,6 +143,8 @@ def _patient(summary: dict[str, Any]) -> list[Fact]:
     stated = {"histology": staging.get("histology"), "Frankel": staging.get("frankel")}
     before = staging["arms"].get("none")
     compressed = compression(staging) or "not known"
+    shown = dict(list(summary["arms"].items())[:SHOWN_ARMS])
+    metal = implant_lines(shown)
     return [
         ("Tumour", involved(before) if before else "levels and WBB zones not known"),
         ("Compression", compressed),
@@ -150,7 +152,7 @@ def _patient(summary: dict[str, Any]) -> list[Fact]:
         *[("Patient", ", ".join(f"{name} {said}" for name, said in stated.items() if said))][
             : any(stated.values())
         ],
-        *(("Metal in the path", line) for line in implant_lines(summary["arms"])),
+        *zip(["Metal", *[""] * len(metal)], metal, strict=False),
     ]
 
 
@@ -275,8 +277,9 @@ def _margin(panel: Axes, sweep: xr.Dataset, case: Case) -> None:
 
 def _origin(summary: dict[str, Any]) -> str:
     versions = ", ".join(f"{name} {value}" for name, value in summary["versions"].items())
+    others = "The other arms and all" if len(summary["arms"]) > SHOWN_ARMS else "All"
     return (
-        f"All {len(summary['assumptions'])} assumptions are in the report of the run. {versions}. "
+        f"{others} {len(summary['assumptions'])} assumptions are in the report of the run. {versions}. "
         f"Digest of case and version {str(summary['digest'])[:16]}. {NOT_CLINICAL}"
     )
 

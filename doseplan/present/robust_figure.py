@@ -13,7 +13,7 @@ from matplotlib.patches import Patch
 from doseplan.case import Case
 from doseplan.evaluation import histogram_bands
 from doseplan.present.curves import PANELS, draw_levels
-from doseplan.present.style import ARM_LINES, arm_title, dose_label, entitle, level_handles, node
+from doseplan.present.style import ARM_LINES, arm_title, dose_label, entitle, explain, level_handles, node
 
 
 def robust_figure(tree: xr.DataTree, case: Case) -> Figure:
@@ -46,7 +46,7 @@ def robust_figure(tree: xr.DataTree, case: Case) -> Figure:
         Patch(color="#333333", alpha=0.3, lw=0.0, label="lowest to highest of all errors"),
         *level_handles(case, width=0.9),
     ]
-    figure.legend(handles=handles, loc="outside lower center", ncols=len(handles), frameon=False)
+    explain(figure, handles)
     entitle(figure, f"{case.name}: dose-volume histograms in errors of setup and range")
     return figure
 

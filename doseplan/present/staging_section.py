@@ -5,6 +5,7 @@ from typing import Any
 
 from doseplan.present.phantom_views import SEEN_FROM_FEET
 from doseplan.present.table import heading
+from doseplan.schema import ARMS
 
 
 def staging_lines(staging: dict[str, Any]) -> str:
@@ -48,9 +49,9 @@ def _arm(found: dict[str, Any]) -> str:
 
 def compression(staging: dict[str, Any]) -> str:
     """Say the grade of compression before surgery and after it; empty where it is not known."""
-    grades = {name: found["escc"] for name, found in staging["arms"].items() if found["escc"]}
+    grades = {name: staging["arms"][name]["escc"] for name in ARMS if name in staging["arms"]}
     before = grades.get("none")
-    after = [f"{grade} {name}" for name, grade in grades.items() if name != "none"]
+    after = [f"{grade} {name}" for name, grade in grades.items() if name != "none" and grade]
     return f"ESCC {before} before surgery, then {', '.join(after)}" if before and after else ""
 
 
@@ -106,10 +107,9 @@ def _zones(zones: list[int]) -> str:
 def implant_lines(arms: dict[str, Any]) -> list[str]:
     """Say for each field whether it crosses implants, and what a CT makes of the range."""
     return [
-        f"{name}, gantry {field['gantry_deg']:g} deg: {field['crossed_percent']:.0f} % of the "
-        f"target lies behind metal (up to {field['longest_path_mm']:.1f} mm of it); range error of a "
-        f"CT without override {field['mean_error_mm']:+.1f} mm on average, "
-        f"{field['worst_error_mm']:+.1f} mm at worst"
+        f"{name}, gantry {field['gantry_deg']:g} deg: {field['crossed_percent']:.0f} % of the target behind "
+        f"up to {field['longest_path_mm']:.1f} mm of metal; range error of a CT without override "
+        f"{field['mean_error_mm']:+.1f} mm on average, {field['worst_error_mm']:+.1f} mm at worst"
         for name, arm in arms.items()
         for field in arm["implants"] or ()
     ]

@@ -1,9 +1,11 @@
 """What all figures of a run share: how arms and dose levels look, and how they are named."""
 
+from collections.abc import Sequence
 from textwrap import wrap
 
 import numpy as np
 import xarray as xr
+from matplotlib.artist import Artist
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
@@ -23,6 +25,12 @@ ARM_LINES = {
 
 TITLE_POINTS = 12.0
 """Size of the title of a figure; a bold letter is about two thirds as wide."""
+
+LETTER_POINTS = 5.6
+"""[pt] width of a letter of a legend, on average."""
+
+LEGEND_LETTERS = 7
+"""Letters that line and gap of an entry are as wide as."""
 
 LEVEL_LINES = (("-", "#000000"), ("--", "#000000"), ("-.", "#c00000"))
 """Line style and colour of 90 %, 95 % and the cord's limit, on slices and on histograms."""
@@ -68,6 +76,15 @@ def level_handles(case: Case, *, width: float = 1.3) -> list[Line2D]:
         for (style, colour), (name, level) in zip(LEVEL_LINES, dose_levels(case), strict=True)
         if level is not None
     ]
+
+
+def explain(figure: Figure, handles: Sequence[Artist]) -> None:
+    """Put the legend below a figure, in as many rows as its width asks for."""
+    letters = max(len(str(handle.get_label())) for handle in handles) + LEGEND_LETTERS
+    fits = max(1, int(figure.get_figwidth() * 72.0 / (letters * LETTER_POINTS)))
+    down = -(-len(handles) // fits)
+    columns = -(-len(handles) // down)
+    figure.legend(handles=list(handles), loc="outside lower center", ncols=columns, frameon=False)
 
 
 def entitle(figure: Figure, text: str) -> None:
