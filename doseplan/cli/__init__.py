@@ -29,6 +29,20 @@ __all__ = [
 
 GOOD, BAD_INPUT, LIMIT_BROKEN, INTERNAL, INTERRUPTED = 0, 2, 3, 70, 130
 
+TRY = (
+    ("explore", "a page to play with: beams, peaks, a spine; no code, offline"),
+    ("run t11_t12_mpnst", "the arms of a bundled case, side by side"),
+    ("margin t11_t12_mpnst", "how many millimetres must the surgeon make?"),
+    ("phantom t11_t12_mpnst", "its voxel model: picture, volumes, staging"),
+    ("import FOLDER", "a patient's CT and contours, ready to plan on"),
+    ("bragg 290", "a Bragg curve with fragments, LET and GyE"),
+    ("sobp 350", "a spread-out Bragg peak, flat in GyE"),
+    ("doctor", "is everything installed as it should be?"),
+    ("--install-completion", "let the Tab key complete commands and names of cases"),
+    ("--help", "all commands"),
+)
+"""What is shown when no command is given."""
+
 WHAT_TO_REPORT = "please report the lines above, the command and the case file"
 
 
@@ -39,15 +53,8 @@ def start(context: typer.Context, version: Annotated[bool, typer.Option("--versi
         print(f"doseplan {_version()}")
     elif context.invoked_subcommand is None:
         print("doseplan: carbon-ion dose and the spinal cord. Not for clinical use.\n\nTry:")
-        print("  doseplan explore       a page to play with: beams, peaks, a spine; no code, offline")
-        print("  doseplan run t11_t12_mpnst    the arms of a bundled case, side by side")
-        print("  doseplan margin t11_t12_mpnst    how many millimetres must the surgeon make?")
-        print("  doseplan phantom t11_t12_mpnst    its voxel model: picture, volumes, staging")
-        print("  doseplan import FOLDER    a patient's CT and contours, ready to plan on")
-        print("  doseplan bragg 290     a Bragg curve with fragments, LET and GyE")
-        print("  doseplan sobp 350      a spread-out Bragg peak, flat in GyE")
-        print("  doseplan doctor        is everything installed as it should be?")
-        print("  doseplan --help        all commands")
+        for command, said in TRY:
+            print(f"  doseplan {command:<26}{said}")
         print(f"\nBundled cases: {', '.join(_bundled())}")
 
 

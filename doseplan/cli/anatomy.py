@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from doseplan.cli.cases import case_path
+from doseplan.cli.cases import case_names, case_path
 from doseplan.cli.tell import Json, answer, app, checked_path, draw, prepare_kernels, progress
 from doseplan.messages import InputError
 
@@ -13,7 +13,10 @@ from doseplan.messages import InputError
 @app.command(epilog="Example: doseplan phantom t11_t12_mpnst --out phantom.png")
 def phantom(
     case_file: Annotated[
-        str, typer.Argument(metavar="CASE.toml", help="A case file, or the name of a bundled case.")
+        str,
+        typer.Argument(
+            metavar="CASE.toml", help="A case file, or the name of a bundled case.", autocompletion=case_names
+        ),
     ],
     out: Annotated[Path | None, typer.Option(help="Picture, .png; default phantom_<case>.png.")] = None,
     voxel_mm: Annotated[float | None, typer.Option(help="Voxel size instead of the case's, mm.")] = None,

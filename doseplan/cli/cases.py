@@ -33,6 +33,14 @@ def case_path(stated: str | None, *, command: str) -> Path:
     return path
 
 
+def case_names(incomplete: str) -> list[tuple[str, str]]:
+    """List the bundled cases that begin like this, each with what it is, for the Tab key of a shell."""
+    from doseplan.case import bundled_cases
+
+    found = bundled_cases().items()
+    return [(name, _first_sentence(path)) for name, path in found if name.startswith(incomplete)]
+
+
 def _first_sentence(path: Path) -> str:
     """Read what a case says of itself: the first sentence of the comment that it begins with."""
     lines = path.read_text(encoding="utf-8").splitlines()

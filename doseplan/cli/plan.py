@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from doseplan.cli.cases import case_path
+from doseplan.cli.cases import case_names, case_path
 from doseplan.cli.montecarlo import HISTORIES, METHOD, add_monte_carlo
 from doseplan.cli.tell import Json, answer, app, prepare_kernels, progress, say
 from doseplan.messages import InputError, LimitError
@@ -23,7 +23,10 @@ if TYPE_CHECKING:
 @app.command(epilog="Example: doseplan run phantoms/cases/t11_t12_mpnst.toml --out runs/first")
 def run(
     case_file: Annotated[
-        str | None, typer.Argument(metavar="CASE.toml", help="A case file, or the name of a bundled case.")
+        str | None,
+        typer.Argument(
+            metavar="CASE.toml", help="A case file, or the name of a bundled case.", autocompletion=case_names
+        ),
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Run folder; default runs/<case>-<digest>.")] = None,
     recalculate: Annotated[

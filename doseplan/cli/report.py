@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 def report(
     run_folder: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")],
     out: Annotated[Path | None, typer.Option(help="Folder; by default the run's own.")] = None,
+    points: Annotated[
+        Path | None, typer.Option(help="Folder of `doseplan sweep` on the same case: its curve joins.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Write report.html and the page for a tumour board, sheet.pdf, from a run folder alone."""
@@ -25,7 +28,7 @@ def report(
     from doseplan.study.reporting import write_report
 
     with progress() as told:
-        written = write_report(run_folder, out=out, progress=told)
+        written = write_report(run_folder, out=out, points=points, progress=told)
     content = {name: str(path) for name, path in written.items()}
 
     def show(console: "Console") -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from doseplan.cli.cases import case_path
+from doseplan.cli.cases import case_names, case_path
 from doseplan.cli.numbers import assignment, numbers
 from doseplan.cli.plan import default_folder
 from doseplan.cli.tell import Json, answer, app, prepare_kernels, progress, say
@@ -22,7 +22,10 @@ if TYPE_CHECKING:
     from doseplan.study import Margin
 
 CaseFile = Annotated[
-    str | None, typer.Argument(metavar="CASE.toml", help="A case file, or the name of a bundled case.")
+    str | None,
+    typer.Argument(
+        metavar="CASE.toml", help="A case file, or the name of a bundled case.", autocompletion=case_names
+    ),
 ]
 Out = Annotated[Path | None, typer.Option(help="Folder of the points; default runs/<case>-points-<digest>.")]
 Totals = Annotated[

@@ -2,6 +2,7 @@
 
 from doseplan.evaluation.agreement import agreement
 from doseplan.evaluation.arm import evaluate_arm
+from doseplan.evaluation.bodies import body_doses
 from doseplan.evaluation.cord_model import CordRisk, radiosurgery_share, schultheiss
 from doseplan.evaluation.fractionation import bed, eqd2, total_of_eqd2
 from doseplan.evaluation.gamma import gamma_percent
@@ -16,6 +17,7 @@ __all__ = [
     "CordRisk",
     "agreement",
     "bed",
+    "body_doses",
     "dose_let_histogram",
     "dose_volume_histogram",
     "dumbbell_score",

@@ -11,6 +11,7 @@ from doseplan.case import parse_case
 from doseplan.case.spec import Case
 from doseplan.dose import implant_crossings
 from doseplan.evaluation.arm import evaluate_arm
+from doseplan.evaluation.bodies import body_doses
 from doseplan.evaluation.robust import robust_metrics
 from doseplan.evaluation.staging import staging
 from doseplan.messages import InputError
@@ -96,7 +97,10 @@ def _arm(case: Case, tree: xr.DataTree, name: str, samples: xr.Dataset) -> dict[
     phantom = _node(tree, name, "anatomy")
     try:
         metrics = judge_arm(case, phantom, samples)
-        return {**metrics, "implants": _implants(tree, name, phantom, samples)}
+        bodies = (
+            body_doses(case, phantom, _node(tree, name, "dose")) if "dose" in tree[name].children else None
+        )
+        return {**metrics, "implants": _implants(tree, name, phantom, samples), "bodies": bodies}
     except InputError as error:
         raise InputError(*(f"{name}: {line}" for line in error.lines)) from error
 

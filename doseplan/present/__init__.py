@@ -18,6 +18,7 @@ from doseplan.present.report import report_markdown
 from doseplan.present.robust_figure import robust_figure
 from doseplan.present.scan_table import grid_table, scan_table
 from doseplan.present.slices import dose_slices
+from doseplan.present.spot_map import spot_maps
 from doseplan.present.sweep_table import margin_table, sweep_table
 from doseplan.present.table import summary_table
 
@@ -43,6 +44,7 @@ __all__ = [
     "scan_table",
     "sensitivity_table",
     "spectra_figure",
+    "spot_maps",
     "spread_out_figure",
     "spread_out_numbers",
     "spread_out_table",

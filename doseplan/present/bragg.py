@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 
 from doseplan.beam.species import species_of
 from doseplan.present.beam_table import FIELDS_MM, SPOT_MM, axis_share, rbe_dose
-from doseplan.present.table import NOT_CLINICAL
+from doseplan.present.style import entitle
 
 CHARGES = {
     1: ("H", ":", "#e69f00"),
@@ -63,12 +63,12 @@ def bragg_curve(curve: xr.Dataset) -> Figure:
     for panel in (dose, light, let, gye):
         panel.set_ylim(bottom=0.0)
     dose.legend(loc="upper left", ncols=2)
-    light.legend(loc="upper left", ncols=5, fontsize=8)
+    light.legend(loc="upper left", ncols=6, fontsize=8)
     gye.legend(loc="upper left", fontsize=8)
     axis.legend(loc="lower left", fontsize=8, ncols=3)
     dose.set_xlim(0.0, float(np.max(depth[shown])))
     title = f"{curve.attrs['ion']} {curve.attrs['energy_mev_u']:g} MeV/u in {curve.attrs['material']}"
-    figure.suptitle(f"{title}, R80 {curve.attrs['r80_mm']:.1f} mm\n{NOT_CLINICAL}", fontsize=11)
+    entitle(figure, f"{title}, R80 {curve.attrs['r80_mm']:.1f} mm")
     return figure
 
 
@@ -101,7 +101,7 @@ def spectra_figure(spectra: xr.Dataset) -> Figure:
     panels[-1].set_xlabel("energy [MeV/u]")
     panels[-1].set_xlim(left=0.0)
     title = f"{spectra.attrs['ion']} {spectra.attrs['energy_mev_u']:g} MeV/u in {spectra.attrs['material']}"
-    figure.suptitle(f"Energy spectra of {title}. {NOT_CLINICAL}", fontsize=10)
+    entitle(figure, f"Energy spectra of {title}")
     return figure
 
 
@@ -138,7 +138,7 @@ def spread_out_figure(peak: xr.Dataset) -> Figure:
     title = (
         f"{attrs['ion']}: {what} flat within {attrs['flatness_percent']:.1f} % over {attrs['width_mm']:g} mm"
     )
-    figure.suptitle(f"{title}. {NOT_CLINICAL}", fontsize=10)
+    entitle(figure, title)
     return figure
 
 

@@ -16,6 +16,7 @@ from doseplan.present.style import (
     dose_label,
     dose_levels,
     entitle,
+    explain,
     level_handles,
     node,
 )
@@ -35,7 +36,7 @@ def dose_volume_figure(tree: xr.DataTree, case: Case) -> Figure:
     axes["cord"].set_ylabel("volume [%]")
     arms = [arm_handle(tree, arm) for arm in tree.children]
     handles = [*arms, *level_handles(case, width=0.9)]
-    figure.legend(handles=handles, loc="outside lower center", ncols=len(handles), frameon=False)
+    explain(figure, handles)
     entitle(figure, case.name)
     return figure
 

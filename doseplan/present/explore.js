@@ -422,6 +422,7 @@ const QUESTIONS = [
 function drawLesson() {
   const open = lesson >= 0;
   $("lesson").hidden = !open;
+  document.body.toggleAttribute("data-lesson", open);
   $("teach").setAttribute("aria-expanded", String(open));
   if (!open) return;
   const { right, now, why } = QUESTIONS[lesson].check();

@@ -9,14 +9,19 @@ STYLE = """
 body { font-family: system-ui, sans-serif; line-height: 1.45; color: #1a1a1a; max-width: 62rem;
   margin: 1rem auto; padding: 0 1rem; }
 h1 { font-size: 1.6rem; } h2 { font-size: 1.2rem; border-top: 1px solid #c8c8c8; padding-top: .8rem; }
-table { border-collapse: collapse; font-size: .88rem; font-variant-numeric: tabular-nums; }
+table { border-collapse: collapse; margin: .5rem 0; font-size: .88rem; font-variant-numeric: tabular-nums; }
 th, td { border: 1px solid #c8c8c8; padding: .15rem .5rem; text-align: left; vertical-align: top; }
 .wide { overflow-x: auto; }
 img { max-width: 100%; height: auto; }
-figure { margin: 0; }
+figure { margin: .5rem 0; }
+thead th { background: #f1f3f5; border-bottom: 2px solid #777; }
+td:first-child { font-weight: 500; }
+p, li { overflow-wrap: anywhere; }
+@page { size: A4; margin: 14mm 13mm; }
 @media print {
-  body { max-width: none; margin: 0; font-size: 9.5pt; }
-  h2 { break-after: avoid; } figure, tr { break-inside: avoid; } .wide { overflow: visible; }
+  body { max-width: none; margin: 0; padding: 0; font-size: 9.5pt; }
+  h2 { break-after: avoid; } figure, tr, li { break-inside: avoid; } .wide { overflow: visible; }
+  img { max-height: 235mm; }
 }
 """
 

@@ -17,6 +17,7 @@ from doseplan.present.style import (
     cord_limit,
     dose_label,
     entitle,
+    explain,
     level_handles,
     node,
 )
@@ -39,7 +40,7 @@ SHARES = (0.001, 20.0)
 def let_figure(tree: xr.DataTree, case: Case) -> Figure:
     """Draw LET-volume histograms of cord and target, and the dose-LET histogram of the cord in every arm."""
     arms = list(tree.children)
-    figure = Figure(figsize=(13.0, 8.8), layout="constrained")
+    figure = Figure(figsize=(max(13.0, 3.2 * len(arms) + 1.0), 8.8), layout="constrained")
     above, below = figure.subfigures(2, 1, squeeze=False)[:, 0]
     highest = max(float(_part(tree, arm, name)[1].max()) for arm in arms for name in TITLES)
     # to the edge of a bin beyond the highest LET, where every curve has come down to 0
@@ -51,7 +52,7 @@ def let_figure(tree: xr.DataTree, case: Case) -> Figure:
         for arm, (style, colour) in ((arm, ARM_LINES[arm]) for arm in arms)
     ]
     handles = [*arm_lines, *level_handles(case, width=LIMIT_WIDTH)[2:]]
-    figure.legend(handles=handles, loc="outside lower center", ncols=len(handles), frameon=False)
+    explain(figure, handles)
     entitle(figure, f"{case.name}: LET")
     return figure
 
@@ -86,7 +87,8 @@ def _draw_pairs(panels: list[Axes], tree: xr.DataTree, case: Case, end: float) -
         )
         if limit is not None:
             panel.axvline(limit, color=colour, lw=LIMIT_WIDTH, ls=style)
-        panel.set(title=f"cord, {arm_title(tree, arm)}", xlabel=dose_label(case))
+        panel.set_title(f"cord, {arm_title(tree, arm)}", fontsize=10)
+        panel.set_xlabel(dose_label(case))
         panel.grid(alpha=0.3)
     panels[0].set_ylabel("LETd in water [keV/um]")
     # all panels have the same colours

@@ -120,6 +120,31 @@ def cord_curve(sweep: xr.Dataset) -> Figure:
     return figure
 
 
+def draw_minimum(panel: Axes, point: xr.Dataset) -> None:
+    """Draw the target minimum of one prescription against separation, with its goal and proven maximum."""
+    style, marker, colour = LINES[0]
+    separation = point["separation"].values
+    for low, high in _spans(separation, point["goals_met"].values & point["limits_met"].values):
+        panel.axvspan(low, high, **FEASIBLE)  # type: ignore[arg-type]
+    panel.plot(
+        separation,
+        point["target_minimum"].values,
+        ls=style,
+        marker=marker,
+        color=colour,
+        ms=3.5,
+        lw=1.3,
+        label="planned",
+    )
+    panel.xaxis.set_major_locator(MaxNLocator(6, steps=WHOLE_STEPS))
+    panel.grid(alpha=0.3)
+    lowest = min(float(np.nanmin(point[name].values)) for name in ("target_minimum", "target_minimum_goal"))
+    panel.set_ylim(max(0.0, 5.0 * np.floor((lowest - 1.0) / 5.0)), 1.03 * float(point["prescription"]))
+    _draw_goal_and_bound(panel, point)
+    for line, said in zip(panel.lines[1:], ("goal", "proven maximum"), strict=True):
+        line.set_label(said if np.isfinite(line.get_ydata()).any() else "_")
+
+
 def _draw(panel: Axes, point: xr.Dataset, names: dict[str, str]) -> None:
     """Draw curves over the separations at which limits and goals are met."""
     separation = point["separation"].values

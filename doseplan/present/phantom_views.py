@@ -9,6 +9,7 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
+from numpy.typing import NDArray
 from rich.table import Table
 
 from doseplan.anatomy.staging import canal_middle
@@ -20,24 +21,28 @@ from doseplan.present.style import entitle
 from doseplan.present.table import NOT_CLINICAL
 
 TINTS = {
-    "tumour": ("tumour", "#d55e00"),
-    "sclerotic_tumour": ("sclerotic tumour", "#8c3b00"),
-    "cavity": ("cavity", "#56b4e9"),
-    "replacement": ("replaced en bloc", "#9467bd"),
-    "csf": ("fluid", "#0072b2"),
-    "cauda_equina": ("cauda equina", "#cc79a7"),
-    "cord": ("cord", "#f0e442"),
-    "aorta": ("aorta", "#b22222"),
-    "kidney": ("kidney", "#7f5539"),
-    "cement": ("cement", "#009e73"),
-    "implant": ("implant", "#ff00ff"),
+    "tumour": ("tumour", "#d55e00", "//"),
+    "sclerotic_tumour": ("sclerotic tumour", "#8c3b00", "\\\\"),
+    "cavity": ("cavity", "#56b4e9", ".."),
+    "replacement": ("replaced en bloc", "#9467bd", "xx"),
+    "csf": ("fluid", "#0072b2", ""),
+    "cauda_equina": ("cauda equina", "#cc79a7", "||"),
+    "cord": ("cord", "#f0e442", "--"),
+    "aorta": ("aorta", "#b22222", "oo"),
+    "kidney": ("kidney", "#7f5539", "O"),
+    "cement": ("cement", "#009e73", "++"),
+    "implant": ("implant", "#ff00ff", "**"),
 }
-"""What is tinted over the CT: name and colour of each tissue."""
+"""What is tinted over the CT: name, colour and hatch of each tissue."""
+
+HATCH = "#00000080"
+"""Colour of the hatches: they tell tissues apart where hues do not."""
 
 OUTLINES = {"dura": (":", "#7fd4ff"), "target": ("--", "#ff66cc")}
 ZONE_RADIUS_MM = 46.0
 SEEN_FROM_FEET = "seen from the feet: the patient's left is on the right"
 
+Array = NDArray[np.float64]
 Place = tuple[float, float, float]
 
 
@@ -52,7 +57,7 @@ def phantom_views(phantoms: dict[str, xr.Dataset], case: Case, *, place: Place |
     """
     first = next(iter(phantoms.values()))
     x, y, z = place if place is not None else _near_cord(first)
-    figure = Figure(figsize=(15.0, 5.8 * len(phantoms) + 1.0), layout="constrained")
+    figure = Figure(figsize=(15.0, 4.9 * len(phantoms) + 1.0), layout="constrained")
     figure.get_layout_engine().set(h_pad=0.15, hspace=0.04)  # type: ignore[union-attr,call-arg]
     panels = figure.subplots(len(phantoms), 3, squeeze=False)
     shown: set[str] = set()
@@ -69,7 +74,9 @@ def phantom_views(phantoms: dict[str, xr.Dataset], case: Case, *, place: Place |
         sagittal.set_title(f"{arm}: sagittal, x = {round(x)} mm")
         coronal.set_title(f"{arm}: coronal, y = {round(y)} mm, seen from the front")
     handles: list[Any] = [
-        Patch(color=colour, label=name) for key, (name, colour) in TINTS.items() if key in shown
+        Patch(facecolor=colour, edgecolor=HATCH, hatch=2 * hatch, lw=0.0, label=name)
+        for key, (name, colour, hatch) in TINTS.items()
+        if key in shown
     ]
     handles += [
         Line2D([], [], ls=style, color=colour, path_effects=HALO, label=f"{name} contour")
@@ -112,11 +119,12 @@ def _draw(panel: Axes, phantom: xr.Dataset, axis: str, at: float, *, centre: tup
     across, up = part[horizontal].values, part[vertical].values
     grey = np.clip((part["hu"].values + 250.0) / 850.0, 0.0, 1.0)[..., None] * np.ones(3)
     tissue, seen = part["tissue"].values, set()
-    for name, (_, colour) in TINTS.items():
+    for name, (_, colour, hatch) in TINTS.items():
         chosen = tissue == TISSUES.index(name)
         if chosen.any():
             seen.add(name)
             grey[chosen] = 0.45 * grey[chosen] + 0.55 * np.array(to_rgb(colour))
+            _hatch(panel, across, up, chosen, hatch)
     half = 0.5 * float(phantom.attrs["voxel_mm"])
     extent = (across[0] - half, across[-1] + half, up[0] - half, up[-1] + half)
     panel.imshow(grey, origin="lower", extent=extent, interpolation="nearest", aspect="equal")
@@ -133,6 +141,14 @@ def _draw(panel: Axes, phantom: xr.Dataset, axis: str, at: float, *, centre: tup
     ):
         panel.text(right, above, letter, transform=panel.transAxes, **_LETTER)
     return seen
+
+
+def _hatch(panel: Axes, across: Array, up: Array, chosen: NDArray[np.bool_], hatch: str) -> None:
+    """Hatch a tissue of a slice."""
+    if hatch:
+        drawn = panel.contourf(across, up, chosen.astype(float), [0.5, 1.5], colors="none", hatches=[hatch])
+        drawn.set_edgecolor(HATCH)
+        drawn.set_linewidth(0.0)
 
 
 _LETTER: dict[str, Any] = {

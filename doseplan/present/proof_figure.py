@@ -5,7 +5,9 @@ from typing import Any
 import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
+from doseplan.present.style import entitle
 from doseplan.schema import STRUCTURES
 
 FEWEST = 0.002
@@ -13,6 +15,15 @@ FEWEST = 0.002
 
 WIDEST = 400.0
 """[points^2] area of a marker for all multipliers of its kind."""
+
+GROUND = (("target", "0.85"), ("cord", "0.6"))
+"""Samples of the structures, in grey."""
+
+KINDS = (
+    ("level", "o", "#0072b2", "target, has to reach the level; size: its part of the proof"),
+    ("limit", "D", "#d55e00", "at its limit; size likewise"),
+)
+"""Marker and colour of the samples that the proof rests on; colours of Okabe and Ito."""
 
 VIEWS = ((0, 1, "x, left [mm]", "y, posterior [mm]"), (2, 1, "z, head [mm]", "y, posterior [mm]"))
 
@@ -27,29 +38,34 @@ def proof_figure(arm: str, held: list[dict[str, Any]], samples: xr.Dataset, uppe
     upper_gye
         Proven maximum of the target minimum [Gy(RBE)].
     """
-    figure = Figure(figsize=(10.0, 4.6), layout="constrained")
-    figure.suptitle(
-        f"{arm}: no plan gives the coldest part more than {upper_gye:.2f} GyE; "
-        "size of a marker: its part of the proof",
-        fontsize="medium",
-    )
+    figure = Figure(figsize=(11.0, 4.6), layout="constrained")
+    entitle(figure, f"{arm}: no plan gives the coldest part more than {upper_gye:.2f} GyE")
     position, structure = samples["sample_position"].values, samples["sample_structure"].values
     shown = [each for each in held if each["share"] >= FEWEST]
     for panel, (across, up, label, other) in zip(figure.subplots(1, 2), VIEWS, strict=True):
-        for name, colour in (("target", "0.85"), ("cord", "0.65")):
+        for name, colour in GROUND:
             points = position[structure == STRUCTURES[name]][::7]
-            panel.scatter(points[:, across], points[:, up], s=1.0, color=colour, label=name, rasterized=True)
-        for kind, colour, said in (
-            ("level", "tab:blue", "target, has to reach the level"),
-            ("limit", "tab:red", "at its limit"),
-        ):
+            panel.scatter(points[:, across], points[:, up], s=1.0, color=colour, rasterized=True)
+        for kind, marker, colour, _ in KINDS:
             mine = [each for each in shown if each["kind"] == kind]
             where = np.array([each["position_mm"] for each in mine]).reshape(-1, 3)
             size = WIDEST * np.array([each["share"] for each in mine])
             panel.scatter(
-                where[:, across], where[:, up], s=size, color=colour, alpha=0.7, label=said, linewidths=0.0
+                where[:, across],
+                where[:, up],
+                s=size,
+                color=colour,
+                marker=marker,
+                alpha=0.75,
+                ec="black",
+                lw=0.5,
             )
         panel.set(xlabel=label, ylabel=other, aspect="equal")
         panel.invert_yaxis()
-    figure.axes[0].legend(loc="best", fontsize="x-small", markerscale=1.0)
+    points = [Line2D([], [], ls="", marker=".", color=colour, label=name) for name, colour in GROUND]
+    kinds = [
+        Line2D([], [], ls="", marker=marker, color=colour, mec="black", mew=0.5, ms=8, label=said)
+        for _, marker, colour, said in KINDS
+    ]
+    figure.legend(handles=[*points, *kinds], loc="outside lower center", ncols=4, frameon=False)
     return figure

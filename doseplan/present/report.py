@@ -1,5 +1,6 @@
 """The report of a run as Markdown."""
 
+from collections.abc import Iterable
 from itertools import pairwise
 from math import isnan
 from typing import Any
@@ -15,7 +16,8 @@ from doseplan.evaluation.cord_model import (
     radiosurgery_share,
     schultheiss,
 )
-from doseplan.present.staging_section import implant_section, staging_lines
+from doseplan.present.outcomes import OUTCOMES
+from doseplan.present.staging_section import body_section, compression, implant_section, staging_lines
 from doseplan.present.table import (
     NOT_CLINICAL,
     bound_lines,
@@ -26,10 +28,12 @@ from doseplan.present.table import (
     rows,
 )
 
-FIGURES = (
-    ("phantom.png", "Voxel model before and after surgery, with WBB zones and levels"),
+FIRST_FIGURES = (
     ("dose.png", "GyE over CT through the coldest point of the target without surgery"),
     ("dvh.png", "Dose-volume histograms of cord, target and strip"),
+)
+FIGURES = (
+    ("phantom.png", "Voxel model before and after surgery, with WBB zones and levels"),
     ("depth_dose.png", "Dose, LET and water-equivalent depth along the axis of each field"),
     ("let.png", "LET-volume histograms, and which dose of the cord comes with which LET"),
 )
@@ -41,7 +45,9 @@ SCALES = (
 )
 
 
-def report_markdown(summary: dict[str, Any], tree: xr.DataTree, case: Case) -> str:
+def report_markdown(
+    summary: dict[str, Any], tree: xr.DataTree, case: Case, *, sweep: xr.Dataset | None = None
+) -> str:
     """Write the report: verdicts, metrics, geometry, coldest volumes, assumptions, versions.
 
     Parameters
@@ -50,6 +56,8 @@ def report_markdown(summary: dict[str, Any], tree: xr.DataTree, case: Case) -> s
         Of `evaluate`.
     tree
         The run, for what its stages say about themselves.
+    sweep
+        Of the same case, if there is one.
     """
     arms = summary["arms"]
     parts = [
@@ -57,21 +65,29 @@ def report_markdown(summary: dict[str, Any], tree: xr.DataTree, case: Case) -> s
         _prescription(summary),
         "## Verdicts\n\n" + _verdicts(arms),
         "## What separation brings\n\n" + _bullets([*improvements(summary), *_falls(arms, tree, case)]),
+        *_figures(FIRST_FIGURES),
         *_proof(arms),
+        *_margin(sweep),
         *_robust(arms, case),
         f"## Doses\n\n{SCALES}\n\n{_doses(arms)}",
         "## Cord: photon models (not validated for this scale)\n\n" + _cord(arms, int(summary["fractions"])),
         "## Where it is cold\n\n" + _bullets(_coldest(arms)),
         "## Geometry\n\n" + _geometry(arms, tree),
-        "## Staging\n\n" + staging_lines(summary["staging"]),
+        "## Staging\n\n" + _staging(summary["staging"]),
+        *body_section(arms),
         *implant_section(arms),
         "## Plan\n\n" + _bullets(_plans(tree)),
-        *(f"## {title}\n\n![{title}](figures/{name})" for name, title in FIGURES),
+        *_figures(FIGURES),
+        f"## What is known from patients\n\n{_bullets(OUTCOMES)}",
         f"## Assumptions\n\n{_bullets(summary['assumptions'])}",
         f"## Versions\n\n{_bullets([f'{name} {value}' for name, value in summary['versions'].items()])}",
         f"Digest of case and version: `{summary['digest']}`\n\n**{NOT_CLINICAL}**",
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def _figures(figures: tuple[tuple[str, str], ...]) -> list[str]:
+    return [f"## {title}\n\n![{title}](figures/{name})" for name, title in figures]
 
 
 def _prescription(summary: dict[str, Any]) -> str:
@@ -107,6 +123,39 @@ def _proof(arms: dict[str, Any]) -> list[str]:
         return []
     figures = [f"![Proof, {name}](figures/proof_{name}.png)" for name, arm in arms.items() if "bound" in arm]
     return ["\n\n".join(["## The best that any plan can do", _bullets(lines), *figures])]
+
+
+def _margin(sweep: xr.Dataset | None) -> list[str]:
+    """Show what each millimetre brings; nothing without a sweep."""
+    if sweep is None:
+        return []
+    said, pictures = [], []
+    for number in range(sweep.sizes["variant"]):
+        own = sweep.isel(variant=number)
+        name = f"{own['variant'].item()}: " if own["variant"].item() else ""
+        said += [f"{name}{_least(own.isel(prescription=row))}" for row in range(sweep.sizes["prescription"])]
+        pictures += [
+            f"![{title}](figures/{file}_{number + 1}.png)"
+            for file, title in (
+                ("margin", "Coverage against separation"),
+                ("cord", "Cord against separation"),
+            )
+        ]
+    return ["\n\n".join(["## How many millimetres", _bullets(said), *pictures])]
+
+
+def _least(point: xr.Dataset) -> str:
+    """Say from which separation on the plans of one prescription meet everything, and what is impossible."""
+    separation, met = point["separation"].values, (point["goals_met"] & point["limits_met"]).values
+    ruled_out = separation[point["goal_impossible"].values]
+    enough = f"all goals met from {separation[met].min():g} mm on" if met.any() else "no plan meets all goals"
+    proven = f"; proven impossible up to {ruled_out.max():g} mm" if ruled_out.size else ""
+    return f"{float(point['prescription']):g} GyE: {enough}, of {separation.size} separations planned{proven}"
+
+
+def _staging(staging: dict[str, Any]) -> str:
+    changed = compression(staging)
+    return (f"**{changed}.**\n\n" if changed else "") + staging_lines(staging)
 
 
 def _robust(arms: dict[str, Any], case: Case) -> list[str]:
@@ -255,7 +304,7 @@ def _plans(tree: xr.DataTree) -> list[str]:
     return lines
 
 
-def _bullets(lines: list[str]) -> str:
+def _bullets(lines: Iterable[str]) -> str:
     return "\n".join(f"- {line}" for line in lines)
 
 

@@ -1,7 +1,11 @@
 """Dose-volume histograms when the patient lies elsewhere, or ranges are wrong."""
 
+from typing import Any
+
 import numpy as np
 import xarray as xr
+from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
@@ -9,7 +13,7 @@ from matplotlib.patches import Patch
 from doseplan.case import Case
 from doseplan.evaluation import histogram_bands
 from doseplan.present.curves import PANELS, draw_levels
-from doseplan.present.style import ARM_LINES, arm_title, dose_label, entitle, level_handles, node
+from doseplan.present.style import ARM_LINES, arm_title, dose_label, entitle, explain, level_handles, node
 
 
 def robust_figure(tree: xr.DataTree, case: Case) -> Figure:
@@ -21,10 +25,7 @@ def robust_figure(tree: xr.DataTree, case: Case) -> Figure:
     figure = Figure(figsize=(13.0, 3.1 * len(arms) + 1.2), layout="constrained")
     axes = figure.subplots(len(arms), len(PANELS), sharex=True, sharey=True, squeeze=False)
     for row, arm in zip(axes, arms, strict=True):
-        separation = float(node(tree, arm, "anatomy").attrs["separation_mm"])
-        bands = histogram_bands(
-            node(tree, arm, "samples"), separation_mm=None if np.isnan(separation) else separation
-        )
+        bands = arm_bands(tree, arm)
         _, colour = ARM_LINES[arm]
         for panel, (structure, title) in zip(row, PANELS.items(), strict=True):
             panel.set_title(f"{title}: {arm_title(tree, arm)}", fontsize=10)
@@ -45,6 +46,30 @@ def robust_figure(tree: xr.DataTree, case: Case) -> Figure:
         Patch(color="#333333", alpha=0.3, lw=0.0, label="lowest to highest of all errors"),
         *level_handles(case, width=0.9),
     ]
-    figure.legend(handles=handles, loc="outside lower center", ncols=len(handles), frameon=False)
+    explain(figure, handles)
     entitle(figure, f"{case.name}: dose-volume histograms in errors of setup and range")
     return figure
+
+
+def draw_band(axes: dict[str, Axes], tree: xr.DataTree, arm: str) -> Patch:
+    """Draw the bands of one arm on panels of histograms; give what explains them in a legend."""
+    bands = arm_bands(tree, arm)
+    colour = ARM_LINES[arm][1]
+    look: dict[str, Any] = {
+        "facecolor": (*to_rgb(colour), 0.25),
+        "edgecolor": colour,
+        "hatch": "////",
+        "lw": 0.5,
+    }
+    for structure, panel in axes.items():
+        if structure in bands["structure"]:
+            low, _, high = bands.sel(structure=structure)["dvh"].values
+            panel.fill_between(bands["dvh_dose"], low, high, zorder=0.5, **look)
+    return Patch(**look, label=f"{arm} in all errors")
+
+
+def arm_bands(tree: xr.DataTree, arm: str) -> xr.Dataset:
+    """Compute the bands of the histograms of one arm."""
+    separation = float(node(tree, arm, "anatomy").attrs["separation_mm"])
+    own = None if np.isnan(separation) else separation
+    return histogram_bands(node(tree, arm, "samples"), separation_mm=own)

@@ -16,6 +16,7 @@ from doseplan.present.style import (
     dose_label,
     dose_levels,
     entitle,
+    explain,
     level_handles,
     node,
 )
@@ -40,8 +41,9 @@ def dose_slices(tree: xr.DataTree, case: Case) -> Figure:
     arms = list(tree.children)
     x, y, z = coldest_point(node(tree, arms[0], "samples"))
     centre = 0.5 * (np.array([x, y, z]) + node(tree, arms[0], "spots")["isocentre"].values)
-    figure = Figure(figsize=(4.6 * len(arms) + 1.1, 9.6), layout="constrained")
-    axes = figure.subplots(2, len(arms), squeeze=False)
+    heights = _heights(node(tree, arms[0], "anatomy"))
+    figure = Figure(figsize=(4.6 * len(arms) + 1.1, 4.4 * sum(heights) + 2.0), layout="constrained")
+    axes = figure.subplots(2, len(arms), squeeze=False, height_ratios=heights)
     shown: Any = None
     for column, arm in enumerate(arms):
         axial, sagittal = axes[0, column], axes[1, column]
@@ -55,8 +57,7 @@ def dose_slices(tree: xr.DataTree, case: Case) -> Figure:
     _mark(axes[1, 0], y, z)
     bar = figure.colorbar(shown, ax=axes, shrink=0.7, pad=0.01)
     bar.set_label(f"RBE-weighted {dose_label(case)}")
-    handles = [*slice_handles(case), _cross(f"coldest target point, {arm_title(tree, arms[0])}")]
-    figure.legend(handles=handles, loc="outside lower center", ncols=min(7, 2 * len(arms) + 1), frameon=False)
+    explain(figure, [*slice_handles(case), _cross(f"coldest target point, {arm_title(tree, arms[0])}")])
     entitle(figure, f"{case.name}: {case.prescription.total_gy_rbe:g} GyE")
     return figure
 
@@ -98,12 +99,19 @@ def draw_slice(panel: Axes, part: xr.Dataset, case: Case, centre: tuple[float, f
     return shown
 
 
+def _heights(anatomy: xr.Dataset) -> tuple[float, float]:
+    """Give the heights of axial and sagittal views as parts of a full one."""
+    axial, sagittal = (min(float(np.ptp(anatomy[axis].values)) / (2.0 * HALF_WIDTH_MM), 1.0) for axis in "yz")
+    return axial, sagittal
+
+
 def _frame(panel: Axes, centre: tuple[float, float], *, across: Any, up: Any, downwards: bool) -> None:
-    """Show the part around the centre that the grid has; y grows downwards, so that anterior is above."""
-    ends = [
-        (max(middle - HALF_WIDTH_MM, float(axis.min())), min(middle + HALF_WIDTH_MM, float(axis.max())))
-        for middle, axis in zip(centre, (across, up), strict=True)
-    ]
+    """Show as large a part as the grid has, centred where it can be; y grows downwards: anterior is above."""
+    ends = []
+    for middle, axis in zip(centre, (across, up), strict=True):
+        first, last = float(axis.min()), float(axis.max())
+        low = min(max(middle - HALF_WIDTH_MM, first), max(last - 2.0 * HALF_WIDTH_MM, first))
+        ends.append((low, min(low + 2.0 * HALF_WIDTH_MM, last)))
     panel.set_aspect("equal")
     panel.set_xlim(*ends[0])
     panel.set_ylim(*(reversed(ends[1]) if downwards else ends[1]))

@@ -1,7 +1,11 @@
 """What all figures of a run share: how arms and dose levels look, and how they are named."""
 
+from collections.abc import Sequence
+from textwrap import wrap
+
 import numpy as np
 import xarray as xr
+from matplotlib.artist import Artist
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
@@ -18,6 +22,15 @@ ARM_LINES = {
     "separated_cfr_peek": ((0, (2, 1)), "#56b4e9"),
 }
 """Line style and colour of each arm; colours of Okabe and Ito, told apart by the colour-blind."""
+
+TITLE_POINTS = 12.0
+"""Size of the title of a figure; a bold letter is about two thirds as wide."""
+
+LETTER_POINTS = 5.6
+"""[pt] width of a letter of a legend, on average."""
+
+LEGEND_LETTERS = 7
+"""Letters that line and gap of an entry are as wide as."""
 
 LEVEL_LINES = (("-", "#000000"), ("--", "#000000"), ("-.", "#c00000"))
 """Line style and colour of 90 %, 95 % and the cord's limit, on slices and on histograms."""
@@ -65,6 +78,18 @@ def level_handles(case: Case, *, width: float = 1.3) -> list[Line2D]:
     ]
 
 
+def explain(figure: Figure, handles: Sequence[Artist]) -> None:
+    """Put the legend below a figure, in as many rows as its width asks for."""
+    letters = max(len(str(handle.get_label())) for handle in handles) + LEGEND_LETTERS
+    fits = max(1, int(figure.get_figwidth() * 72.0 / (letters * LETTER_POINTS)))
+    down = -(-len(handles) // fits)
+    columns = -(-len(handles) // down)
+    figure.legend(handles=list(handles), loc="outside lower center", ncols=columns, frameon=False)
+
+
 def entitle(figure: Figure, text: str) -> None:
-    """Put the title above a figure, with what it must not be used for."""
-    figure.suptitle(f"{text}. {NOT_CLINICAL}", fontsize=10)
+    """Put the title above a figure, with what it must not be used for, on lines of its own if narrow."""
+    fits = int(figure.get_figwidth() * 72.0 / (0.66 * TITLE_POINTS))
+    whole = f"{text}. {NOT_CLINICAL}"
+    lines = [whole] if len(whole) <= fits else [*wrap(f"{text}.", fits), *wrap(NOT_CLINICAL, fits)]
+    figure.suptitle("\n".join(lines), fontsize=TITLE_POINTS, weight="bold")

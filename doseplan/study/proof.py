@@ -94,7 +94,14 @@ def prove_arms(
         write_text(path, json.dumps(record, allow_nan=False) + "\n")
 
 
-def add_bounds(folder: Path, tree: xr.DataTree, summary: dict[str, Any], *, draw: bool = True) -> None:
+def add_bounds(
+    folder: Path,
+    tree: xr.DataTree,
+    summary: dict[str, Any],
+    *,
+    draw: bool = True,
+    figures: Path | None = None,
+) -> None:
     """Enter in the summary, as `bound` of each arm, the proofs that are stored in a run.
 
     A proof speaks of the case, its spots and its samples, not of the plan, so it stays true when an arm is
@@ -105,7 +112,9 @@ def add_bounds(folder: Path, tree: xr.DataTree, summary: dict[str, Any], *, draw
     Parameters
     ----------
     draw
-        Write the figure `figures/proof_ARM.png` of where those samples are.
+        Write the figure `proof_ARM.png` of where those samples are.
+    figures
+        Folder of the figures, by default `figures` in that of the run.
     """
     case = _case(folder, tree)
     for arm in tree.children:
@@ -117,7 +126,7 @@ def add_bounds(folder: Path, tree: xr.DataTree, summary: dict[str, Any], *, draw
         entry = bound_entry(case, record, achieved, samples)
         summary["arms"][arm]["bound"] = entry
         if draw:
-            path = folder / "figures" / f"proof_{arm}.png"
+            path = (figures or folder / "figures") / f"proof_{arm}.png"
             path.parent.mkdir(exist_ok=True)
             held = holding(record, samples)
             save_figure(proof_figure(arm, held, samples, entry["dmin_upper_gye"]), path)

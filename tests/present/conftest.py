@@ -108,6 +108,10 @@ def _spots(lowest: float) -> xr.Dataset:
         "roll": [0.0, 15.0],
         "direction": [[-1.0, 0.0, 0.0], [0.0, -1.0, 0.0]],
         "isocentre": [6.0, -14.0, 0.0],
+        "field_index": [0, 0, 1],
+        "spot_energy": [180.0, 200.0, 200.0],
+        "spot_u": [-4.0, 4.0, 0.0],
+        "spot_v": [0.0, 4.0, 2.0],
         "weight": [1.0, 0.0, 2.0],
     }
     attributes = {"target_minimum_gye": lowest, "tolerance_gye": 0.64, "scale_down": 0.999}

@@ -304,6 +304,23 @@ def test_the_lesson_is_answered_by_dragging(seen: Seen) -> None:
     assert page.is_hidden("#lesson")
 
 
+def test_a_question_on_a_phone_does_not_cover_what_is_dragged(browser: "api.Browser", address: str) -> None:
+    opened = Seen(browser, address, viewport={"width": 390, "height": 800}, has_touch=True)
+    page = opened.page
+    page.click("#teach")
+    for slider, picture in (("energy", "beam-dose"), ("separation", "slice")):
+        page.evaluate(f"document.getElementById('{slider}').scrollIntoView({{ block: 'nearest' }})")
+        page.wait_for_timeout(50)  # sticky pictures settle after a scroll
+        places = [page.locator(f"#{name}").bounding_box() for name in (picture, slider, "lesson")]
+        above, knob, below = (place for place in places if place is not None)
+        assert above["y"] + above["height"] <= knob["y"]
+        assert knob["y"] + knob["height"] <= below["y"]
+    page.click("#end-lesson")
+    assert page.get_attribute("body", "data-lesson") is None
+    assert opened.complaints == []
+    page.close()
+
+
 def right(seen: Seen) -> bool:
     return seen.page.get_attribute("#verdict", "data-right") == "true"
 

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.image import imread
 
 from doseplan.case import Case
-from doseplan.present import axis_depth_dose, dose_slices, dose_volume_figure, save_figures
+from doseplan.present import axis_depth_dose, dose_slices, dose_volume_figure, let_figure, save_figures
 
 DRAWN = {"dose": dose_slices, "dvh": dose_volume_figure, "depth": axis_depth_dose}
 Draw = Callable[[xr.DataTree, Case], Figure]
@@ -75,6 +75,22 @@ def test_no_text_lies_on_other_text(draw: Draw, tree: xr.DataTree, case: Case) -
         texts += [panel.title, panel.xaxis.label, panel.yaxis.label, *panel.texts]
     boxes = [text.get_window_extent(renderer) for text in texts if text is not None and text.get_text()]
     for first, second in combinations(boxes, 2):
+        assert not first.overlaps(second)
+
+
+@pytest.mark.parametrize("draw", [dose_slices, dose_volume_figure, let_figure])
+def test_arms_that_are_compared_have_room_too(draw: Draw, tree: xr.DataTree, case: Case) -> None:
+    more = tree.copy()
+    for arm in ("separated_no_implant", "separated_cfr_peek"):
+        more[arm] = tree["separated"].copy()
+    figure = draw(more, case)
+    renderer = drawn(figure).get_renderer()
+    page, legend = figure.bbox, figure.legends[0].get_window_extent(renderer)
+    assert page.x0 <= legend.x0 < legend.x1 <= page.x1
+    assert page.y0 <= legend.y0
+    boxes = [legend, *(panel.title.get_window_extent(renderer) for panel in panels(figure))]
+    boxes += [panel.xaxis.label.get_window_extent(renderer) for panel in panels(figure)]
+    for first, second in combinations([box for box in boxes if box.width > 1.0], 2):
         assert not first.overlaps(second)
 
 

@@ -85,3 +85,18 @@ def test_table_and_numbers_agree(implants: Case, phantoms: dict[str, xr.Dataset]
     table = phantom_table(numbers)
     assert table.row_count == 7 + 6 + 4
     assert [str(column.header) for column in table.columns] == ["", "none", "decompressed", "separated"]
+
+
+def test_tissues_are_told_apart_without_colour(figure: Figure) -> None:
+    patches = {
+        patch.get_label() or text.get_text(): patch
+        for legend in figure.legends
+        for patch, text in zip(legend.legend_handles, legend.get_texts(), strict=True)
+    }
+    hatches = {name: patch.get_hatch() for name, patch in patches.items() if hasattr(patch, "get_hatch")}
+    assert {"tumour", "cord", "implant", "cement", "fluid"} <= set(hatches)
+    assert len(set(hatches.values())) == len(hatches)  # fluid alone has none
+    drawn = {
+        hatch for axes in figure.axes for part in axes.collections for hatch in getattr(part, "hatches", ())
+    }
+    assert {hatch[: len(hatch) // 2] for hatch in hatches.values() if hatch} <= drawn
