@@ -66,9 +66,11 @@ MISTAKES = {
 
 
 @pytest.mark.parametrize(("old", "new", "message"), MISTAKES.values(), ids=MISTAKES)
-def test_mistake_in_a_case_is_one_clear_line(tmp_path: Path, called, old: str, new: str, message: str) -> None:
+def test_mistake_in_a_case_is_one_clear_line(
+    tmp_path: Path, called, old: str, new: str, message: str
+) -> None:
     path = write_case(tmp_path, old, new)
-    done = called("run", str(path), "--out", "result")
+    done = called("run", str(path), "--outside", "--out", "result")
     assert done.returncode == 2
     assert message in done.stderr
     assert done.stderr.count("\n") == 1
@@ -87,7 +89,7 @@ def test_missing_case_file(tmp_path: Path) -> None:
 
 def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:
     path = write_case(tmp_path, "separation_mm = 3.0", "separation_mm = -1.0\nunheard_of = 1")
-    done = doseplan("run", str(path), folder=tmp_path)
+    done = doseplan("run", str(path), "--outside", folder=tmp_path)
     assert done.returncode == 2
     assert "separation_mm" in done.stderr
     assert "unheard_of" in done.stderr
@@ -124,7 +126,7 @@ def test_case_is_refused_before_numba_is_imported(tmp_path: Path) -> None:
     path = write_case(tmp_path, "separation_mm = 3.0", "separation_mm = -1.0")
     code = (
         "import sys\nfrom doseplan.cli import main\n"
-        f"sys.argv = ['doseplan', 'run', {str(path)!r}]\n"
+        f"sys.argv = ['doseplan', 'run', '--outside', {str(path)!r}]\n"
         "try:\n    main()\nexcept SystemExit as stop:\n    print(stop.code, 'numba' in sys.modules)\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -284,7 +286,7 @@ def test_surgery_that_leaves_no_tumour_is_refused_before_anything_is_written(tmp
     path = write_case(tmp_path, "separation_mm = 3.0", "separation_mm = 30.0")
     text = path.read_text().replace("voxel_mm = 1.0", "voxel_mm = 4.0")
     path.write_text(re.sub(r"(?m)^(\w+_(?:width|depth|length|diameter)_mm) = .*$", r"\1 = 12.0", text))
-    done = doseplan("run", str(path), "--out", "result", folder=tmp_path)
+    done = doseplan("run", str(path), "--outside", "--out", "result", folder=tmp_path)
     assert done.returncode == 2, done.stderr
     assert "expected tumour to be left, got none after 30 mm" in done.stderr
     assert "Traceback" not in done.stderr
@@ -295,7 +297,7 @@ INTERNAL = """
 import sys
 import doseplan.case
 from doseplan.cli import main
-def fail(path):
+def fail(path, outside):
     raise RuntimeError("made up")
 doseplan.case.load_case = fail
 sys.argv = ["doseplan", "run", "any.toml"]
@@ -339,7 +341,7 @@ def test_ctrl_c_says_what_was_kept(tmp_path: Path) -> None:
 
 def test_warnings_are_lines_for_people(tmp_path: Path) -> None:
     code = INTERNAL.replace("raise RuntimeError(", "__import__('warnings').warn(").replace(
-        "def fail(path):", "def fail(path, *, end=SystemExit):"
+        "def fail(path, outside):", "def fail(path, outside, end=SystemExit):"
     )
     code = code.replace('("made up")', '("made up"); raise end(0)')
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from doseplan.cli.tell import Json, answer, app, checked_path, prepare_kernels, say
+from doseplan.exchange.files import write_text
 from doseplan.messages import InputError
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ def bench(
     result["seconds"], result["cpu_seconds"] = time.perf_counter() - start, time.process_time()
     result["regressions"] = benchmark_module("judge").regressions(result, baseline)
     if target is not None:
-        target.write_text(json.dumps(result, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+        write_text(target, json.dumps(result, indent=1, allow_nan=False) + "\n")
     answer(result, as_json, lambda console: console.print(_table(result)))
     for line in result["regressions"]:
         say(line)

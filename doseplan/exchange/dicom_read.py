@@ -10,16 +10,17 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
-from pydicom import dcmread
 from pydicom.dataset import Dataset, FileDataset
 from pydicom.errors import InvalidDicomError
 from pydicom.uid import RTDoseStorage, RTIonPlanStorage, RTStructureSetStorage
 
 from doseplan.exchange.dicom_check import reference_problems
 from doseplan.exchange.dicom_dose import read_dose
+from doseplan.exchange.dicom_open import open_dicom
 from doseplan.exchange.dicom_series import Volume, choose_series, ct_series, read_volume
 from doseplan.exchange.dicom_structure_set import read_structures
 from doseplan.exchange.scan import make_scan
+from doseplan.exchange.sizes import refuse_larger
 from doseplan.messages import InputError, Progress, silent
 
 CONTRAST = "contrast agent was given: vessels and what takes it up look denser to the curve than they are"
@@ -185,14 +186,18 @@ def _open_files(folder: Path, progress: Progress) -> tuple[dict[Path, FileDatase
     """Open every file that is DICOM; notes for those that are not."""
     paths = sorted(path for path in folder.rglob("*") if path.is_file())
     found: dict[Path, FileDataset] = {}
-    other, damaged = 0, []
+    other, size, damaged = 0, 0, []
     for number, path in enumerate(paths):
         if number % 20 == 0:
             progress(f"files, {number} of {len(paths)}", 0.5 * number / len(paths))
         try:
-            data = dcmread(path)
+            data = open_dicom(path)
+            size += path.stat().st_size
+            refuse_larger(folder, size, what="of DICOM files")
             _decode(data)
             found[path] = data
+        except InputError:
+            raise
         except InvalidDicomError:
             other += 1
         except Exception as error:  # pydicom raises anything on damaged files

@@ -11,6 +11,7 @@ import numpy as np
 import xarray as xr
 
 from doseplan import schema
+from doseplan.exchange.sizes import refuse_larger
 from doseplan.messages import InputError
 
 PACKED: dict[str, Any] = {"compression": "gzip", "compression_opts": 4, "shuffle": True, "fletcher32": True}
@@ -21,13 +22,36 @@ _JSON_STARTS = tuple('[{"tfn')
 
 def write_text(path: Path, text: str) -> None:
     """Write a text file, complete or not at all."""
-    with _whole(path) as part:
+    with whole_file(path) as part:
         part.write_text(text, encoding="utf-8", newline="")
 
 
+def claim_text(path: Path, text: str) -> bool:
+    """Write a text file if there is none, and tell whether it is there with this text now.
+
+    Of several processes that do so at once, one writes and all see the same.
+    """
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    write_text(part, text)
+    try:
+        os.link(part, path)
+    except OSError:
+        if not path.exists():  # a file system without links: the last one wins
+            part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+    return path.read_bytes() == text.encode()
+
+
 @contextmanager
-def _whole(path: Path) -> Iterator[Path]:
-    """Give a path beside the wanted one, and rename it into place once all its bytes are on the disk."""
+def whole_file(path: Path) -> Iterator[Path]:
+    """Give a path beside the wanted one, and rename it into place once all its bytes are on the disk.
+
+    Raises
+    ------
+    InputError
+        The place can't be written, or is full; what was there before stays.
+    """
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         yield part
@@ -35,7 +59,7 @@ def _whole(path: Path) -> Iterator[Path]:
             os.fsync(written.fileno())
         part.replace(path)
     except OSError as error:
-        reason = error.strerror or str(error)
+        reason = error.strerror or " ".join(str(error).split())
         raise InputError(f"{path}: expected a place that can be written, got '{reason}'") from error
     finally:
         part.unlink(missing_ok=True)
@@ -46,7 +70,7 @@ def write_dataset(dataset: xr.Dataset, path: Path, *, packed: dict[str, Any] = P
     encoding = {str(name): _encoding(value, packed) for name, value in dataset.variables.items()}
     plain = dataset.copy(deep=False)
     plain.attrs = {name: _to_file(value) for name, value in dataset.attrs.items()}
-    with _whole(path) as part:
+    with whole_file(path) as part:
         plain.to_netcdf(part, engine="h5netcdf", encoding=encoding)
 
 
@@ -70,7 +94,10 @@ def read_dataset(path: Path, *, remedy: str) -> xr.Dataset:
     """
     try:
         with xr.open_dataset(path, engine="h5netcdf", decode_cf=False) as opened:
+            refuse_larger(path, sum(value.nbytes for value in opened.variables.values()))
             dataset = opened.load()
+    except (InputError, MemoryError):
+        raise
     except Exception as error:  # h5py raises OSError, KeyError or RuntimeError on damaged files
         reason = " ".join(str(error).split())
         raise InputError(

@@ -12,6 +12,7 @@ from matplotlib.gridspec import SubplotSpec
 
 from doseplan.case import Case
 from doseplan.evaluation.cord_model import OBSERVED
+from doseplan.exchange.files import whole_file
 from doseplan.present.curves import PANELS, arm_handle, draw_histograms
 from doseplan.present.slices import coldest_point, cut, draw_slice, letters, slice_handles
 from doseplan.present.staging_section import implant_section, staging_lines
@@ -79,10 +80,9 @@ def board_sheet(summary: dict[str, Any], tree: xr.DataTree, case: Case) -> Figur
 
 def save_sheet(figure: Figure, path: Path) -> Path:
     """Write the page as PDF without date, the same bytes every time, complete or not at all."""
-    part = path.with_name(f".{path.name}.part")
     nothing = dict.fromkeys(("CreationDate", "Creator", "Producer"))
-    figure.savefig(part, format="pdf", dpi=200, metadata=nothing)
-    part.replace(path)
+    with whole_file(path) as part:
+        figure.savefig(part, format="pdf", dpi=200, metadata=nothing)
     return path
 
 

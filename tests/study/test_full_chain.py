@@ -1,4 +1,4 @@
-"""The whole program on a small, coarse version of the bundled case: the answers that the project exists for."""
+"""The whole program on a small, coarse version of the bundled case: the answers that it exists for."""
 
 import json
 import os
@@ -68,7 +68,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def summary(folder: Path) -> dict[str, object]:
-    done = command(folder, "run", str(coarse_case(folder)), "--out", "run", "--json")
+    done = command(folder, "run", str(coarse_case(folder)), "--outside", "--out", "run", "--json")
     assert done.returncode == 0, done.stderr
     return dict(json.loads(done.stdout))
 
@@ -137,7 +137,9 @@ def test_a_run_goes_on_and_one_thread_gives_the_same_bits(summary: dict, folder:
     kept = (folder / "serial" / "separated" / "dose.nc").stat().st_mtime_ns
     for name in ("spots.nc", "dose.nc"):
         (folder / "serial" / "none" / name).unlink()
-    done = command(folder, "run", str(folder / "coarse.toml"), "--out", "serial", "--json", threads=1)
+    done = command(
+        folder, "run", str(folder / "coarse.toml"), "--outside", "--out", "serial", "--json", threads=1
+    )
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout) == summary
     assert (folder / "serial" / "separated" / "dose.nc").stat().st_mtime_ns == kept
