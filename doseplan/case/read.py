@@ -215,8 +215,10 @@ def _read(path: Path, wanted: str) -> str:
 
 def _parse(text: str, where: str) -> dict[str, Any]:
     try:
-        return tomllib.loads(text)
-    except ValueError as error:  # also numbers of thousands of digits
+        found = tomllib.loads(text)
+        json.dumps(found, default=str)  # whole numbers of thousands of digits can't be written down again
+        return found
+    except ValueError as error:
         raise InputError(f"{where}: expected TOML, got '{error}'") from None
     except RecursionError:
         raise InputError(f"{where}: expected TOML, got tables within tables without end") from None

@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from doseplan.cli.tell import Json, answer, app, checked_path, prepare_kernels, say
-from doseplan.exchange.files import write_text
 from doseplan.messages import InputError
 
 if TYPE_CHECKING:
@@ -52,6 +51,8 @@ def bench(
     result["seconds"], result["cpu_seconds"] = time.perf_counter() - start, time.process_time()
     result["regressions"] = benchmark_module("judge").regressions(result, baseline)
     if target is not None:
+        from doseplan.exchange import write_text
+
         write_text(target, json.dumps(result, indent=1, allow_nan=False) + "\n")
     answer(result, as_json, lambda console: console.print(_table(result)))
     for line in result["regressions"]:

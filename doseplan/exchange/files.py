@@ -1,12 +1,14 @@
 """Files that are complete or not there at all: texts, and Datasets as netCDF."""
 
+import io
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import h5netcdf
 import numpy as np
 import xarray as xr
 
@@ -70,8 +72,19 @@ def write_dataset(dataset: xr.Dataset, path: Path, *, packed: dict[str, Any] = P
     encoding = {str(name): _encoding(value, packed) for name, value in dataset.variables.items()}
     plain = dataset.copy(deep=False)
     plain.attrs = {name: _to_file(value) for name, value in dataset.attrs.items()}
+    write_netcdf(plain, path, encoding=encoding)
+
+
+def write_netcdf(dataset: xr.Dataset, path: Path, *, encoding: Mapping[str, Any] | None = None) -> None:
+    """Write a Dataset as it is, complete or not at all.
+
+    The file is made in memory: the HDF5 library crashes the process where a disk is full.
+    """
+    made = io.BytesIO()
+    with h5netcdf.File(made, "w") as opened:
+        dataset.dump_to_store(xr.backends.H5NetCDFStore(opened), encoding=encoding)
     with whole_file(path) as part:
-        plain.to_netcdf(part, engine="h5netcdf", encoding=encoding)
+        part.write_bytes(made.getbuffer())
 
 
 def _encoding(value: xr.Variable, packed: dict[str, Any]) -> dict[str, Any]:

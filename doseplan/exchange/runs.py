@@ -97,7 +97,12 @@ def check_folder(folder: str | Path, attributes: dict[str, Any], *, file: str = 
         The folder holds files, but not this run, or can't be made.
     """
     folder = Path(folder)
-    parent = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    try:
+        parent = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    except PermissionError as error:
+        raise InputError(
+            f"{folder}: expected a folder that can be written, got no permission at {error.filename}"
+        ) from None
     if not parent.is_dir():
         raise InputError(f"{folder}: expected a folder to write the run to, got a file at {parent}")
     if not os.access(parent, os.W_OK | os.X_OK):
