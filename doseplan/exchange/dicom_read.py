@@ -223,7 +223,9 @@ def _structures(
             raise InputError(f"--structure-set: expected one of the structure sets, got '{stated}' of none")
         return {}, ["no structure set: the CT has no contours"]
     chosen = [
-        path for path, data in sets.items() if stated in (path.name, _label(data), str(data.SOPInstanceUID))
+        path
+        for path, data in sets.items()
+        if stated in (path.name, _label(data), str(data.get("SOPInstanceUID")))
     ]
     if stated is None:
         on_ct = [path for path, data in sets.items() if _referred(data) & volume.instances]
@@ -234,7 +236,15 @@ def _structures(
             f"{where}: expected one structure set, got {len(sets)}: {listed}; choose by --structure-set LABEL"
         )
     path = chosen[0]
-    structures, notes = read_structures(sets[path], volume, where=path.name)
+    try:
+        structures, notes = read_structures(sets[path], volume, where=path.name)
+    except InputError:
+        raise
+    except Exception as error:  # a damaged value raises anything; it may be a name, so it is not repeated
+        raise InputError(
+            f"{path.name}: expected a structure set that can be read, got damaged values "
+            f"({type(error).__name__})"
+        ) from None
     notes.insert(0, f"structure set: '{_label(sets[path])}' ({path.name}), {len(structures)} structures")
     referred = _referred(sets[path])
     if not referred:

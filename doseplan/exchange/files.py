@@ -9,15 +9,19 @@ from pathlib import Path
 from typing import Any
 
 import h5netcdf
+import h5py
 import numpy as np
 import xarray as xr
 
 from doseplan import schema
-from doseplan.exchange.sizes import refuse_larger
+from doseplan.exchange.sizes import MOST_BYTES, refuse_larger
 from doseplan.messages import InputError
 
 PACKED: dict[str, Any] = {"compression": "gzip", "compression_opts": 4, "shuffle": True, "fletcher32": True}
 """How large variables are compressed."""
+
+MOST_PACKING = 1100
+"""gzip makes data at most so many times smaller; a file that holds less for what it claims is damaged."""
 
 _JSON_STARTS = tuple('[{"tfn')
 
@@ -97,6 +101,12 @@ def _encoding(value: xr.Variable, packed: dict[str, Any]) -> dict[str, Any]:
     return {**plain, **packed, "chunksizes": chunks}
 
 
+class _Opened(h5netcdf.File):  # type: ignore[misc]
+    """An open file that also ends without words when it was too damaged to be opened."""
+
+    _writable = False
+
+
 def read_dataset(path: Path, *, remedy: str) -> xr.Dataset:
     """Read a netCDF file that `write_dataset` wrote; `remedy` says what to do with a damaged one.
 
@@ -106,8 +116,13 @@ def read_dataset(path: Path, *, remedy: str) -> xr.Dataset:
         The file is damaged, or a variable is not as declared.
     """
     try:
-        with xr.open_dataset(path, engine="h5netcdf", decode_cf=False) as opened:
-            refuse_larger(path, sum(value.nbytes for value in opened.variables.values()))
+        with (
+            h5py.File(path) as raw,
+            _Opened(raw, "r", decode_vlen_strings=True) as store,
+            xr.open_dataset(xr.backends.H5NetCDFStore(store), decode_cf=False) as opened,
+        ):
+            most = min(MOST_BYTES, MOST_PACKING * path.stat().st_size)
+            refuse_larger(path, sum(value.nbytes for value in opened.variables.values()), most)
             dataset = opened.load()
     except (InputError, MemoryError):
         raise

@@ -24,7 +24,7 @@ def test_a_netcdf_file_that_unpacks_to_a_thousand_times_its_size(tmp_path: Path)
         opened.dimensions = {"y": 2**17, "x": 2**17}
         opened.create_variable("dose", ("y", "x"), "f8", chunks=(1024, 1024), compression="gzip")
     assert path.stat().st_size < 2**20
-    with pytest.raises(InputError, match=r"bomb\.nc: expected at most 8192 MiB unpacked, got 131072 MiB"):
+    with pytest.raises(InputError, match=r"bomb\.nc: expected at most \d+ MiB unpacked, got 131072 MiB"):
         read_dataset(path, remedy="")
 
 
