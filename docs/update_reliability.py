@@ -43,6 +43,10 @@ process is killed or meets another one. Written by `python docs/update_reliabili
 
 An input ends well with a result, or with lines `where: expected rule, got value`. Everything else is a
 failure: another exception, a crash of the process, no end within ten seconds.
+
+Known and not mended: the HDF5 library reads NetCDF, and its metadata has no checksums. A damaged list of
+dimensions was found on which the library goes on without end; no line is told then, and the process has to be
+stopped. NetCDF files from others deserve as much trust as their sender.
 """
 
 
