@@ -121,9 +121,11 @@ def mutants(folder: Path) -> dict[str, dict[str, int]]:
     return found
 
 
-def stamped(content: dict[str, Any]) -> dict[str, Any]:
+def stamped(content: dict[str, Any], checkout: Path = ROOT) -> dict[str, Any]:
     """Add when and with what something was measured."""
-    head = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True)
+    head = subprocess.run(
+        ["git", "rev-parse", "--short", "HEAD"], cwd=checkout, capture_output=True, text=True
+    )
     return {
         "commit": head.stdout.strip(),
         "date": datetime.now(UTC).date().isoformat(),
@@ -220,7 +222,8 @@ def main(words: list[str]) -> None:
     if "--faults" in words:
         record["faults"] = stamped(faults())
     if "--mutants" in words:
-        record["mutants"] = stamped(mutants(Path(words[words.index("--mutants") + 1])))
+        folder = Path(words[words.index("--mutants") + 1])
+        record["mutants"] = stamped(mutants(folder), folder)
     RECORD.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
     PAGE.write_text(page(record), encoding="utf-8")
 

@@ -39,7 +39,7 @@ def main() -> None:
         "-timeout=30",
         "-rss_limit_mb=0",
     ]
-    atheris.Setup([sys.argv[0], *options, "-max_len=60000", str(begun)], feed)
+    atheris.Setup([sys.argv[0], *options, "-max_len=60000", f"-artifact_prefix={begun}/", str(begun)], feed)
     atheris.Fuzz()
 
 
