@@ -26,7 +26,7 @@ def blocked(program: str, folder: Path) -> subprocess.CompletedProcess[str]:
     "words",
     [
         ("bragg", "200", "--out", "curve.png", "--save", "curve.nc", "--json"),
-        ("phantom", "t12_ring", "--out", "ring.png"),
+        ("phantom", "t12_ring", "--voxel-mm", "3", "--out", "ring.png"),
         ("--version",),
     ],
     ids=lambda words: words[0],

@@ -1,6 +1,7 @@
 """Read a case: TOML in, frozen dataclasses out, all mistakes of the files at once."""
 
 import hashlib
+import io
 import json
 import re
 import tomllib
@@ -22,11 +23,19 @@ from doseplan.messages import InputError
 
 _LEVEL = re.compile(r"level\[(\d+)\]")
 
+MOST_BYTES = 1_000_000
+"""Of a case or an anatomy; the bundled ones have some thousands."""
+
 _NOT_KEYS = ("assumptions", "case_toml", "anatomy_toml", "folder")
 
 
-def load_case(path: str | Path) -> Case:
+def load_case(path: str | Path, *, outside: bool = False) -> Case:
     """Read a case file and the anatomy or CT that it names (relative to the case file), or states as a table.
+
+    Parameters
+    ----------
+    outside
+        Whether files that the case names may lie outside its folder and the one above it.
 
     Raises
     ------
@@ -37,11 +46,11 @@ def load_case(path: str | Path) -> Case:
     case_text = _read(path, "a case file (TOML)")
     whole = _parse(case_text, path.name)
     if "ct" in whole:
-        return _load_scan_case(path, case_text)
+        return _load_scan_case(path, case_text, outside)
     stated = whole.get("anatomy")
     if not isinstance(stated, str):
         return parse_case(case_text, None, where=path.name)
-    anatomy = path.parent / stated
+    anatomy = _named(path, "anatomy", stated, outside)
     try:
         anatomy_text = _read(anatomy, "an anatomy file (TOML)")
     except InputError as error:
@@ -49,13 +58,26 @@ def load_case(path: str | Path) -> Case:
     return parse_case(case_text, anatomy_text, where=path.name, anatomy_where=anatomy.name)
 
 
-def _load_scan_case(path: Path, case_text: str) -> ScanCase:
+def _named(path: Path, key: str, stated: str, outside: bool) -> Path:
+    """Find a file that a case names; a case from somebody else reads nothing but what came with it."""
+    found = path.parent / stated
+    around = path.resolve().parent.parent
+    if not outside and not found.resolve().is_relative_to(around):
+        raise InputError(
+            f"{path.name}: {key}: expected a file in the folder of the case or the one above it, "
+            f"got {stated}; --outside allows it"
+        )
+    return found
+
+
+def _load_scan_case(path: Path, case_text: str, outside: bool) -> ScanCase:
     """Read a case on a CT; the digest of the CT stands for the anatomy in what tells runs apart."""
     case = parse_case(case_text, None, where=path.name)
     assert isinstance(case, ScanCase)
-    scan = path.parent / case.ct.file
+    scan = _named(path, "ct.file", case.ct.file, outside)
     try:
-        digest = hashlib.sha256(scan.read_bytes()).hexdigest()
+        with scan.open("rb") as opened:
+            digest = hashlib.file_digest(opened, "sha256").hexdigest()
     except OSError as error:
         raise InputError(
             f"{path.name}: ct.file: expected a CT that `doseplan import` wrote, got "
@@ -173,8 +195,14 @@ def _keys() -> list[str]:
 def _read(path: Path, wanted: str) -> str:
     if path.is_dir():
         raise InputError(f"{path}: expected {wanted}, got a folder")
+    if path.exists() and not path.is_file():
+        raise InputError(f"{path}: expected {wanted}, got a device or a pipe")
     try:
-        return path.read_text(encoding="utf-8")
+        with path.open("rb") as opened:
+            content = opened.read(MOST_BYTES + 1)
+        if len(content) > MOST_BYTES:
+            raise InputError(f"{path}: expected {wanted} of at most {MOST_BYTES} bytes, got more")
+        return io.StringIO(content.decode("utf-8"), newline=None).read()
     except FileNotFoundError:
         raise InputError(f"{path}: expected {wanted}, got no such file") from None
     except UnicodeDecodeError as error:
@@ -187,6 +215,10 @@ def _read(path: Path, wanted: str) -> str:
 
 def _parse(text: str, where: str) -> dict[str, Any]:
     try:
-        return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+        found = tomllib.loads(text)
+        json.dumps(found, default=str)  # whole numbers of thousands of digits can't be written down again
+        return found
+    except ValueError as error:
         raise InputError(f"{where}: expected TOML, got '{error}'") from None
+    except RecursionError:
+        raise InputError(f"{where}: expected TOML, got tables within tables without end") from None

@@ -1,5 +1,6 @@
 """The command line. Cases are checked before anything heavy is imported."""
 
+import os
 import sys
 import traceback
 import warnings
@@ -76,6 +77,8 @@ def main() -> None:
         show = getattr(error, "format_message", None)
         if show is not None:  # a mistake in the command itself
             sys.exit(_fail(BAD_INPUT, f"doseplan: {show()}; `doseplan --help` shows what there is"))
+        if _in_kernel_cache(error):
+            sys.exit(_fail(BAD_INPUT, _damaged_cache(error)))
         traceback.print_exc()
         version = _version()
         sys.exit(
@@ -90,6 +93,20 @@ def _fail(code: int, *lines: str) -> int:
     for line in lines:
         print(line, file=sys.stderr)
     return code
+
+
+def _in_kernel_cache(error: Exception) -> bool:
+    """Tell whether an error comes from reading compiled kernels, as after a disk has failed."""
+    frames = (frame.f_globals.get("__name__") for frame, _ in traceback.walk_tb(error.__traceback__))
+    return "numba.core.caching" in frames
+
+
+def _damaged_cache(error: Exception) -> str:
+    folder = os.environ.get("NUMBA_CACHE_DIR", "kernel cache")
+    return (
+        f"{folder}: expected compiled kernels, got damaged ones ({type(error).__name__}); delete the folder, "
+        "and they are compiled again"
+    )
 
 
 def _version() -> str:

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from doseplan.cli.cases import case_names, case_path
+from doseplan.cli.cases import Outside, case_names, case_path
 from doseplan.cli.tell import Json, answer, app, checked_path, draw, prepare_kernels, progress
 from doseplan.messages import InputError
 
@@ -20,6 +20,7 @@ def phantom(
     ],
     out: Annotated[Path | None, typer.Option(help="Picture, .png; default phantom_<case>.png.")] = None,
     voxel_mm: Annotated[float | None, typer.Option(help="Voxel size instead of the case's, mm.")] = None,
+    outside: Outside = False,
     as_json: Json = False,
 ) -> None:
     """Draw the voxel model of a case before and after surgery, with volumes, gaps and staging."""
@@ -27,7 +28,7 @@ def phantom(
 
     from doseplan.case import load_case
 
-    case = load_case(case_path(case_file, command="phantom"))
+    case = load_case(case_path(case_file, command="phantom"), outside=outside)
     if voxel_mm is not None:
         if not 0.5 <= voxel_mm <= 5.0:
             raise InputError(f"--voxel-mm: expected 0.5 <= voxel_mm <= 5, got {voxel_mm:g}")

@@ -138,14 +138,10 @@ def _depths(stated: str) -> list[float]:
 
 def _write(dataset: "xr.Dataset", path: Path) -> None:
     """Write a NetCDF file, complete or not at all; lists of texts become lines."""
+    from doseplan.exchange.files import write_netcdf
+
     attributes: dict[str, Any] = {
         name: "\n".join(value) if isinstance(value, list) else value for name, value in dataset.attrs.items()
     }
-    part = path.with_name(f".{path.name}.part")
-    try:
-        dataset.assign_attrs(attributes).to_netcdf(part, engine="h5netcdf")
-        part.replace(path)
-    except OSError as error:
-        part.unlink(missing_ok=True)
-        raise InputError(f"--save: expected a file that can be written, got '{error.strerror}'") from error
+    write_netcdf(dataset.assign_attrs(attributes), path)
     say(f"Data: {path}")

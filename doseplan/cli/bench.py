@@ -51,7 +51,9 @@ def bench(
     result["seconds"], result["cpu_seconds"] = time.perf_counter() - start, time.process_time()
     result["regressions"] = benchmark_module("judge").regressions(result, baseline)
     if target is not None:
-        target.write_text(json.dumps(result, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+        from doseplan.exchange import write_text
+
+        write_text(target, json.dumps(result, indent=1, allow_nan=False) + "\n")
     answer(result, as_json, lambda console: console.print(_table(result)))
     for line in result["regressions"]:
         say(line)

@@ -3,8 +3,18 @@
 from difflib import get_close_matches
 from itertools import takewhile
 from pathlib import Path
+from typing import Annotated
+
+import typer
 
 from doseplan.messages import InputError
+
+Outside = Annotated[
+    bool,
+    typer.Option(
+        "--outside", help="The case may name files outside its folder and the one above: you trust it."
+    ),
+]
 
 
 def case_path(stated: str | None, *, command: str) -> Path:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from doseplan.cli.cases import case_names, case_path
+from doseplan.cli.cases import Outside, case_names, case_path
 from doseplan.cli.montecarlo import HISTORIES, METHOD, add_monte_carlo
 from doseplan.cli.tell import Json, answer, app, prepare_kernels, progress, say
 from doseplan.messages import InputError, LimitError
@@ -38,6 +38,7 @@ def run(
     prove: Annotated[
         bool, typer.Option("--prove", help="Prove for each arm what no plan can beat; a minute or so an arm.")
     ] = False,
+    outside: Outside = False,
     as_json: Json = False,
 ) -> None:
     """Plan a case without surgery, after decompression, and after separation: the main job."""
@@ -46,7 +47,7 @@ def run(
     path = case_path(case_file, command="run")
     if recalculate not in (None, METHOD):
         raise InputError(f"--recalculate: expected {METHOD}, got {recalculate!r}")
-    case = load_case(path)
+    case = load_case(path, outside=outside)
     prepare_kernels()
     from doseplan.evaluation import evaluate
     from doseplan.exchange import write_text

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from doseplan.cli.cases import case_names, case_path
+from doseplan.cli.cases import Outside, case_names, case_path
 from doseplan.cli.numbers import assignment, numbers
 from doseplan.cli.plan import default_folder
 from doseplan.cli.tell import Json, answer, app, prepare_kernels, progress, say
@@ -57,6 +57,7 @@ def sweep(
         bool, typer.Option("--dose", help="Keep voxels and dose grid of each point, too.")
     ] = False,
     out: Out = None,
+    outside: Outside = False,
     as_json: Json = False,
 ) -> None:
     """Plan a case at many separations and prescriptions: what each millimetre brings."""
@@ -67,7 +68,7 @@ def sweep(
     others = dict(assignment(each, option="--vary") for each in vary or [])
     if len(others) < len(vary or []):
         raise InputError("--vary: expected each key once, got one again")
-    case = load_case(case_path(case_file, command="sweep"))
+    case = load_case(case_path(case_file, command="sweep"), outside=outside)
     prepare_kernels()
     from doseplan.exchange import write_dataset, write_text
     from doseplan.present import cord_curve, margin_curve, sweep_table
@@ -112,13 +113,14 @@ def margin(
     prove: Annotated[bool, typer.Option(help="Prove what is impossible below.")] = True,
     programs: Programs = 60,
     out: Out = None,
+    outside: Outside = False,
     as_json: Json = False,
 ) -> None:
     """Find the smallest separation that meets all goals: a plan above it, a proof below it."""
     from doseplan.case import load_case
 
     low, high = _ends(range_mm)
-    case = load_case(case_path(case_file, command="margin"))
+    case = load_case(case_path(case_file, command="margin"), outside=outside)
     totals = (
         [case.prescription.total_gy_rbe]
         if total_gy_rbe is None

@@ -80,10 +80,7 @@ def draw(figure: "Figure", path: Path) -> None:
     """Write a picture, or say why it can't be written."""
     from doseplan.present import save_figure
 
-    try:
-        save_figure(figure, path)
-    except OSError as error:
-        raise InputError(f"--out: expected a file that can be written, got '{error.strerror}'") from error
+    save_figure(figure, path)
     say(f"Picture: {path}")
 
 

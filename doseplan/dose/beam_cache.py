@@ -3,13 +3,14 @@
 import hashlib
 import importlib.metadata
 import json
-import os
-import tempfile
 import warnings
 from pathlib import Path
 
 import platformdirs
 import xarray as xr
+
+from doseplan.exchange.files import write_netcdf
+from doseplan.messages import InputError
 
 SOURCES = ("beam/*.py", "kernels/transport.py", "dose/beam_*.py", "biology/*.py", "constants.py", "schema.py")
 """Files of the package that the library depends on."""
@@ -51,19 +52,10 @@ def load(key: str) -> xr.Dataset | None:
 def store(key: str, library: xr.Dataset) -> None:
     """Write a library and rename it into place; a folder that can't be written costs one warning."""
     path = path_of(key)
-    temporary = None
+    written = library.assign_attrs(assumptions=json.dumps(list(library.attrs["assumptions"])))
+    packed = {"zlib": True, "complevel": 4, "shuffle": True}
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(suffix=".part", dir=path.parent)
-        os.close(handle)
-        temporary = Path(name)
-        written = library.assign_attrs(assumptions=json.dumps(list(library.attrs["assumptions"])))
-        packed = {"zlib": True, "complevel": 4, "shuffle": True}
-        written.to_netcdf(
-            temporary, engine="h5netcdf", encoding={str(key): packed for key in library.data_vars}
-        )
-        temporary.replace(path)
-    except OSError as error:
+        write_netcdf(written, path, encoding={str(key): packed for key in library.data_vars})
+    except (OSError, InputError) as error:
         warnings.warn(f"{path}: expected to keep the beam library there, got {error}", stacklevel=3)
-        if temporary is not None:
-            temporary.unlink(missing_ok=True)

@@ -6,7 +6,6 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
-from pydicom import dcmread
 from pydicom.dataset import Dataset
 from pydicom.errors import InvalidDicomError
 from pydicom.uid import RTDoseStorage
@@ -22,6 +21,7 @@ from doseplan.exchange.dicom_common import (
     start_object,
     text,
 )
+from doseplan.exchange.dicom_open import open_dicom, refuse_large_pixels
 from doseplan.messages import InputError
 
 DOSE_TYPES = {"dose": "PHYSICAL", "dose_rbe": "EFFECTIVE"}
@@ -148,7 +148,7 @@ def _stated(found: Dataset) -> dict[str, object]:
 
 def _read(path: Path) -> Dataset:
     try:
-        return dcmread(path)
+        return open_dicom(path)
     except (OSError, InvalidDicomError, EOFError) as error:
         reason = getattr(error, "strerror", None) or "a file that is not DICOM"
         raise InputError(f"{path}: expected an RT Dose file, got {reason}") from error
@@ -182,6 +182,7 @@ def _values_and_axes(
     missing = [keyword for keyword in needed if not found.get(keyword)]
     if missing:
         raise InputError(f"{path}: expected {', '.join(needed)}, got none of {', '.join(missing)}")
+    refuse_large_pixels(str(path), found)
     stored = found.pixel_array.reshape(-1, found.Rows, found.Columns)
     values = (stored * float(found.DoseGridScaling)).astype(np.float32)
     axes = dict(zip("zyx", _axes(found, values.shape, path), strict=True))

@@ -10,16 +10,17 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
-from pydicom import dcmread
 from pydicom.dataset import Dataset, FileDataset
 from pydicom.errors import InvalidDicomError
 from pydicom.uid import RTDoseStorage, RTIonPlanStorage, RTStructureSetStorage
 
 from doseplan.exchange.dicom_check import reference_problems
 from doseplan.exchange.dicom_dose import read_dose
+from doseplan.exchange.dicom_open import open_dicom
 from doseplan.exchange.dicom_series import Volume, choose_series, ct_series, read_volume
 from doseplan.exchange.dicom_structure_set import read_structures
 from doseplan.exchange.scan import make_scan
+from doseplan.exchange.sizes import refuse_larger
 from doseplan.messages import InputError, Progress, silent
 
 CONTRAST = "contrast agent was given: vessels and what takes it up look denser to the curve than they are"
@@ -185,14 +186,18 @@ def _open_files(folder: Path, progress: Progress) -> tuple[dict[Path, FileDatase
     """Open every file that is DICOM; notes for those that are not."""
     paths = sorted(path for path in folder.rglob("*") if path.is_file())
     found: dict[Path, FileDataset] = {}
-    other, damaged = 0, []
+    other, size, damaged = 0, 0, []
     for number, path in enumerate(paths):
         if number % 20 == 0:
             progress(f"files, {number} of {len(paths)}", 0.5 * number / len(paths))
         try:
-            data = dcmread(path)
+            data = open_dicom(path)
+            size += path.stat().st_size
+            refuse_larger(folder, size, what="of DICOM files")
             _decode(data)
             found[path] = data
+        except InputError:
+            raise
         except InvalidDicomError:
             other += 1
         except Exception as error:  # pydicom raises anything on damaged files
@@ -218,7 +223,9 @@ def _structures(
             raise InputError(f"--structure-set: expected one of the structure sets, got '{stated}' of none")
         return {}, ["no structure set: the CT has no contours"]
     chosen = [
-        path for path, data in sets.items() if stated in (path.name, _label(data), str(data.SOPInstanceUID))
+        path
+        for path, data in sets.items()
+        if stated in (path.name, _label(data), str(data.get("SOPInstanceUID")))
     ]
     if stated is None:
         on_ct = [path for path, data in sets.items() if _referred(data) & volume.instances]
@@ -229,7 +236,15 @@ def _structures(
             f"{where}: expected one structure set, got {len(sets)}: {listed}; choose by --structure-set LABEL"
         )
     path = chosen[0]
-    structures, notes = read_structures(sets[path], volume, where=path.name)
+    try:
+        structures, notes = read_structures(sets[path], volume, where=path.name)
+    except InputError:
+        raise
+    except Exception as error:  # a damaged value raises anything; it may be a name, so it is not repeated
+        raise InputError(
+            f"{path.name}: expected a structure set that can be read, got damaged values "
+            f"({type(error).__name__})"
+        ) from None
     notes.insert(0, f"structure set: '{_label(sets[path])}' ({path.name}), {len(structures)} structures")
     referred = _referred(sets[path])
     if not referred:

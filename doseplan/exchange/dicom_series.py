@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from pydicom.dataset import Dataset, FileDataset
 from pydicom.uid import CTImageStorage
 
+from doseplan.exchange.dicom_open import refuse_large_pixels
 from doseplan.messages import InputError
 
 EVEN_MM = 0.05
@@ -209,6 +210,7 @@ def _check_stack(
 
 def _pixels(path: Path, data: FileDataset) -> NDArray[np.int16]:
     """Decode one image to CT numbers."""
+    refuse_large_pixels(path.name, data)
     try:
         stored = data.pixel_array
     except Exception as error:  # decoders raise anything on damaged data

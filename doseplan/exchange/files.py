@@ -1,33 +1,63 @@
 """Files that are complete or not there at all: texts, and Datasets as netCDF."""
 
+import io
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import h5netcdf
+import h5py
 import numpy as np
 import xarray as xr
 
 from doseplan import schema
+from doseplan.exchange.sizes import MOST_BYTES, refuse_larger
 from doseplan.messages import InputError
 
 PACKED: dict[str, Any] = {"compression": "gzip", "compression_opts": 4, "shuffle": True, "fletcher32": True}
 """How large variables are compressed."""
+
+MOST_PACKING = 1100
+"""gzip makes data at most so many times smaller; a file that holds less for what it claims is damaged."""
 
 _JSON_STARTS = tuple('[{"tfn')
 
 
 def write_text(path: Path, text: str) -> None:
     """Write a text file, complete or not at all."""
-    with _whole(path) as part:
+    with whole_file(path) as part:
         part.write_text(text, encoding="utf-8", newline="")
 
 
+def claim_text(path: Path, text: str) -> bool:
+    """Write a text file if there is none, and tell whether it is there with this text now.
+
+    Of several processes that do so at once, one writes and all see the same.
+    """
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    write_text(part, text)
+    try:
+        os.link(part, path)
+    except OSError:
+        if not path.exists():  # a file system without links: the last one wins
+            part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+    return path.read_bytes() == text.encode()
+
+
 @contextmanager
-def _whole(path: Path) -> Iterator[Path]:
-    """Give a path beside the wanted one, and rename it into place once all its bytes are on the disk."""
+def whole_file(path: Path) -> Iterator[Path]:
+    """Give a path beside the wanted one, and rename it into place once all its bytes are on the disk.
+
+    Raises
+    ------
+    InputError
+        The place can't be written, or is full; what was there before stays.
+    """
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         yield part
@@ -35,7 +65,7 @@ def _whole(path: Path) -> Iterator[Path]:
             os.fsync(written.fileno())
         part.replace(path)
     except OSError as error:
-        reason = error.strerror or str(error)
+        reason = error.strerror or " ".join(str(error).split())
         raise InputError(f"{path}: expected a place that can be written, got '{reason}'") from error
     finally:
         part.unlink(missing_ok=True)
@@ -46,8 +76,19 @@ def write_dataset(dataset: xr.Dataset, path: Path, *, packed: dict[str, Any] = P
     encoding = {str(name): _encoding(value, packed) for name, value in dataset.variables.items()}
     plain = dataset.copy(deep=False)
     plain.attrs = {name: _to_file(value) for name, value in dataset.attrs.items()}
-    with _whole(path) as part:
-        plain.to_netcdf(part, engine="h5netcdf", encoding=encoding)
+    write_netcdf(plain, path, encoding=encoding)
+
+
+def write_netcdf(dataset: xr.Dataset, path: Path, *, encoding: Mapping[str, Any] | None = None) -> None:
+    """Write a Dataset as it is, complete or not at all.
+
+    The file is made in memory: the HDF5 library crashes the process where a disk is full.
+    """
+    made = io.BytesIO()
+    with h5netcdf.File(made, "w") as opened:
+        dataset.dump_to_store(xr.backends.H5NetCDFStore(opened), encoding=encoding)
+    with whole_file(path) as part:
+        part.write_bytes(made.getbuffer())
 
 
 def _encoding(value: xr.Variable, packed: dict[str, Any]) -> dict[str, Any]:
@@ -60,6 +101,12 @@ def _encoding(value: xr.Variable, packed: dict[str, Any]) -> dict[str, Any]:
     return {**plain, **packed, "chunksizes": chunks}
 
 
+class _Opened(h5netcdf.File):  # type: ignore[misc]
+    """An open file that also ends without words when it was too damaged to be opened."""
+
+    _writable = False
+
+
 def read_dataset(path: Path, *, remedy: str) -> xr.Dataset:
     """Read a netCDF file that `write_dataset` wrote; `remedy` says what to do with a damaged one.
 
@@ -69,8 +116,16 @@ def read_dataset(path: Path, *, remedy: str) -> xr.Dataset:
         The file is damaged, or a variable is not as declared.
     """
     try:
-        with xr.open_dataset(path, engine="h5netcdf", decode_cf=False) as opened:
+        with (
+            h5py.File(path) as raw,
+            _Opened(raw, "r", decode_vlen_strings=True) as store,
+            xr.open_dataset(xr.backends.H5NetCDFStore(store), decode_cf=False) as opened,
+        ):
+            most = min(MOST_BYTES, MOST_PACKING * path.stat().st_size)
+            refuse_larger(path, sum(value.nbytes for value in opened.variables.values()), most)
             dataset = opened.load()
+    except (InputError, MemoryError):
+        raise
     except Exception as error:  # h5py raises OSError, KeyError or RuntimeError on damaged files
         reason = " ".join(str(error).split())
         raise InputError(

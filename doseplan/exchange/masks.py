@@ -1,5 +1,6 @@
 """A CT with masks instead of contours: NIfTI files in a folder, or one npz file."""
 
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ from contourpy import contour_generator
 from numpy.typing import NDArray
 
 from doseplan.exchange.scan import make_scan
+from doseplan.exchange.sizes import refuse_large_archive, refuse_larger
 from doseplan.messages import InputError
 
 CT_NAMES = ("ct", "image", "hu")
@@ -67,6 +69,7 @@ def mask_contours(mask: NDArray[np.bool_], axes: Axes) -> list[NDArray[np.float6
 
 
 def _read_npz(path: Path) -> tuple[NDArray[Any], Axes, dict[str, NDArray[np.bool_]]]:
+    refuse_large_archive(path)
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as opened:
             data = {name: opened[name] for name in opened.files}
@@ -123,9 +126,13 @@ def _nifti(path: Path) -> tuple[NDArray[Any], Axes]:
     import nibabel
 
     try:
-        image = nibabel.as_closest_canonical(nibabel.load(path))  # type: ignore[no-untyped-call]
+        loaded: Any = nibabel.load(path)
+        refuse_larger(path.name, 8 * prod(loaded.shape))
+        image = nibabel.as_closest_canonical(loaded)  # type: ignore[no-untyped-call]
         values = np.asarray(image.dataobj)
         affine = np.asarray(image.affine)
+    except InputError:
+        raise
     except Exception as error:  # nibabel raises anything on damaged files
         raise InputError(f"{path.name}: expected a NIfTI image, got a damaged one ({error})") from None
     if values.ndim != 3 or min(values.shape) < 2:

@@ -9,7 +9,8 @@ from typing import Any
 import xarray as xr
 
 from doseplan import schema
-from doseplan.exchange.files import read_dataset, write_dataset, write_text
+from doseplan.exchange.files import claim_text, read_dataset, write_dataset, write_text
+from doseplan.exchange.sizes import read_limited
 from doseplan.messages import InputError, Progress, silent
 
 RUN_FILE = "run.json"
@@ -96,7 +97,12 @@ def check_folder(folder: str | Path, attributes: dict[str, Any], *, file: str = 
         The folder holds files, but not this run, or can't be made.
     """
     folder = Path(folder)
-    parent = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    try:
+        parent = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    except PermissionError as error:
+        raise InputError(
+            f"{folder}: expected a folder that can be written, got no permission at {error.filename}"
+        ) from None
     if not parent.is_dir():
         raise InputError(f"{folder}: expected a folder to write the run to, got a file at {parent}")
     if not os.access(parent, os.W_OK | os.X_OK):
@@ -141,14 +147,23 @@ def open_run(folder: str | Path, attributes: dict[str, Any], *, file: str = RUN_
     except OSError as error:
         raise InputError(f"{folder}: expected a folder that can be written, got {error.strerror}") from error
     for name, text in TEXTS.items():
-        write_text(folder / text, str(attributes.get(name, "")))
-    write_attributes(folder, attributes, file=file)
+        if not claim_text(folder / text, str(attributes.get(name, ""))):
+            raise InputError(
+                f"{folder}: expected no other {Path(file).stem} to be written there at the same time, "
+                f"got one with another {text}; choose another --out"
+            )
+    if not claim_text(folder / file, _description(attributes)):
+        check_folder(folder, attributes, file=file)
 
 
 def write_attributes(folder: Path, attributes: dict[str, Any], *, file: str = RUN_FILE) -> None:
     """Write run.json: all attributes of the tree but the texts, which are files of their own."""
+    write_text(folder / file, _description(attributes))
+
+
+def _description(attributes: dict[str, Any]) -> str:
     rest = {key: value for key, value in attributes.items() if key not in TEXTS}
-    write_text(folder / file, json.dumps(rest, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+    return json.dumps(rest, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 def write_arm(folder: Path, arm: str, stages: dict[str, xr.Dataset]) -> None:
@@ -168,14 +183,36 @@ def read_arm(folder: Path, arm: str) -> dict[str, xr.Dataset] | None:
     return {stage: read_dataset(path, remedy=_REMEDY) for stage, path in paths.items()}
 
 
+def set_damaged_aside(folder: Path, arm: str) -> list[str]:
+    """Rename the files of an arm that can't be read, so that the arm is not finished and nothing is lost.
+
+    Returns
+    -------
+    list
+        A line for each: what was damaged, and under which name it is kept.
+    """
+    lines: list[str] = []
+    for stage in STAGES:
+        path = folder / arm / f"{stage}.nc"
+        try:
+            if path.exists():
+                read_dataset(path, remedy=f"kept as {path.name}.damaged, and the arm is planned again")
+        except InputError as error:
+            path.replace(path.with_name(f"{path.name}.damaged"))
+            lines += error.lines
+    return lines
+
+
 def _attributes(folder: Path, file: str = RUN_FILE) -> dict[str, Any] | None:
     """Read what run.json and the case texts say; None if the folder is not a run."""
     if not (folder / file).is_file():
         return None
     try:
-        stated = json.loads((folder / file).read_text(encoding="utf-8"))
+        stated = json.loads(read_limited(folder / file))
         texts = {name: (folder / text).read_bytes().decode("utf-8") for name, text in TEXTS.items()}
-    except (OSError, ValueError) as error:
+    except InputError:
+        raise
+    except (OSError, ValueError, RecursionError) as error:
         raise InputError(f"{folder}: expected a readable run, got a damaged one: {error}") from error
     version = stated.get("schema_version") if isinstance(stated, dict) else None
     if version != schema.VERSION:

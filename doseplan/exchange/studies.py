@@ -7,6 +7,7 @@ from typing import Any
 import xarray as xr
 
 from doseplan.exchange.files import read_dataset, write_dataset, write_text
+from doseplan.exchange.sizes import read_limited
 from doseplan.messages import InputError
 
 STUDY_FILE = "study.json"
@@ -67,8 +68,10 @@ def _read(path: Path, digest: str) -> Record | None:
     if not path.exists():
         return None
     try:
-        record = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
+        record = json.loads(read_limited(path))
+    except InputError:
+        raise
+    except (OSError, ValueError, RecursionError) as error:
         raise InputError(f"{path}: expected a finished point, got no JSON ({error}); {_REMEDY}") from error
     if not isinstance(record, dict) or record.get("digest") != digest:
         raise InputError(f"{path}: expected what this study wrote, got another text; {_REMEDY}")

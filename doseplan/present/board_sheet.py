@@ -14,6 +14,7 @@ from matplotlib.transforms import Bbox
 
 from doseplan.case import Case
 from doseplan.evaluation.staging import FRACTURES
+from doseplan.exchange.files import whole_file
 from doseplan.present.curves import PANELS, arm_handle, draw_histograms
 from doseplan.present.margin_figure import draw_minimum
 from doseplan.present.outcomes import OUTCOMES
@@ -113,10 +114,9 @@ def _page_rows(figure: Figure, facts: float, table: float) -> list[SubplotSpec]:
 
 def save_sheet(figure: Figure, path: Path) -> Path:
     """Write the page as PDF without date, the same bytes every time, complete or not at all."""
-    part = path.with_name(f".{path.name}.part")
     nothing = dict.fromkeys(("CreationDate", "Creator", "Producer"))
-    figure.savefig(part, format="pdf", dpi=200, metadata=nothing)
-    part.replace(path)
+    with whole_file(path) as part:
+        figure.savefig(part, format="pdf", dpi=200, metadata=nothing)
     return path
 
 

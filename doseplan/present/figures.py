@@ -6,6 +6,7 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 from doseplan.case import Case
+from doseplan.exchange.files import whole_file
 from doseplan.present.curves import axis_depth_dose, dose_volume_figure
 from doseplan.present.let_figure import let_figure
 from doseplan.present.phantom_views import phantom_views
@@ -36,7 +37,6 @@ def save_figures(tree: xr.DataTree, case: Case, folder: Path) -> list[Path]:
 
 def save_figure(figure: Figure, path: Path) -> Path:
     """Write a figure as PNG without date or version, complete or not at all."""
-    part = path.with_name(f".{path.name}.part")
-    figure.savefig(part, format="png", dpi=130, metadata={"Software": None})
-    part.replace(path)
+    with whole_file(path) as part:
+        figure.savefig(part, format="png", dpi=130, metadata={"Software": None})
     return path

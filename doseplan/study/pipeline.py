@@ -2,6 +2,7 @@
 
 import json
 import platform
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import version
@@ -26,8 +27,16 @@ from doseplan.dose import (
     scenario_dose,
     trace_spots,
 )
-from doseplan.exchange import check_folder, open_run, read_arm, run_digest, write_arm, write_attributes
-from doseplan.messages import Progress, silent
+from doseplan.exchange import (
+    check_folder,
+    open_run,
+    read_arm,
+    run_digest,
+    set_damaged_aside,
+    write_arm,
+    write_attributes,
+)
+from doseplan.messages import InputError, Progress, silent
 from doseplan.planning import optimise
 from doseplan.schema import ARMS
 
@@ -252,7 +261,12 @@ def _finished_arms(folder: Path, names: list[str], progress: Progress) -> dict[s
     found: dict[str, Stages] = {}
     for arm in names:
         progress(f"{arm}: reading what is finished", 0.0)
-        stages = read_arm(folder, arm)
+        try:
+            stages = read_arm(folder, arm)
+        except InputError:
+            for line in set_damaged_aside(folder, arm):
+                warnings.warn(line, stacklevel=2)
+            continue
         if stages is not None:
             found[arm] = stages
     return found

@@ -12,6 +12,7 @@ from doseplan.dose import beam_library
 from doseplan.evaluation import evaluate
 from doseplan.evaluation.goals import limit_gy_rbe
 from doseplan.exchange import read_run, write_text
+from doseplan.exchange.sizes import read_limited
 from doseplan.messages import InputError, Progress, silent
 from doseplan.planning.bound import PROGRAMS, prove
 from doseplan.planning.stored import check_record, holding, proof_record
@@ -182,8 +183,10 @@ def _stored(path: Path) -> dict[str, Any] | None:
     if not path.exists():
         return None
     try:
-        record = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
+        record = json.loads(read_limited(path))
+    except InputError:
+        raise
+    except (OSError, ValueError, RecursionError) as error:
         raise InputError(f"{path}: expected a stored proof, got no JSON ({error})") from error
     if not isinstance(record, dict):
         raise InputError(f"{path}: expected a stored proof, got a {type(record).__name__}")

@@ -1,4 +1,4 @@
-"""The whole program on a coarse version of the bundled case: the answers that the project exists for."""
+"""The whole program on a small, coarse version of the bundled case: the answers that it exists for."""
 
 import json
 import os
@@ -27,6 +27,16 @@ KEYS = (
 )
 COARSE = "[grid]\nvoxel_mm = 2.0\n[delivery]\nspot_spacing_mm = 6.0\nlayer_spacing_mm = 5.0\n"
 
+SMALLER = (
+    ("    { gantry_deg = 90.0 },\n", ""),
+    ("epidural_length_mm = 44.0", "epidural_length_mm = 20.0"),
+    ("bone_diameter_mm = 26.0", "bone_diameter_mm = 16.0"),
+    ("paraspinal_width_mm = 42.0", "paraspinal_width_mm = 30.0"),
+    ("paraspinal_depth_mm = 38.0", "paraspinal_depth_mm = 26.0"),
+    ("paraspinal_length_mm = 54.0", "paraspinal_length_mm = 24.0"),
+)
+"""The same contact of tumour and cord on fewer levels; the gallery holds the volumes of the whole tumour."""
+
 
 def command(folder: Path, *arguments: str, threads: int = 2) -> subprocess.CompletedProcess[str]:
     whole = [sys.executable, "-m", "doseplan", *arguments]
@@ -36,13 +46,13 @@ def command(folder: Path, *arguments: str, threads: int = 2) -> subprocess.Compl
     )
 
 
-def coarse_case(folder: Path, *changes: tuple[str, str]) -> Path:
-    text = (CASES / "t11_t12_mpnst.toml").read_text()
+def coarse_case(folder: Path) -> Path:
+    text = (CASES / "t11_t12_mpnst.toml").read_text().split("# Volumes and the grade")[0]
     anatomy = (CASES.parent / "anatomies" / "t11_t12.toml").as_posix()
     for old, new in (
         ('"../anatomies/t11_t12.toml"', f'"{anatomy}"'),
         ("[grid]\nvoxel_mm = 1.0\n", COARSE),
-        *changes,
+        *SMALLER,
     ):
         assert old in text
         text = text.replace(old, new)
@@ -58,7 +68,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def summary(folder: Path) -> dict[str, object]:
-    done = command(folder, "run", str(coarse_case(folder)), "--out", "run", "--json")
+    done = command(folder, "run", str(coarse_case(folder)), "--outside", "--out", "run", "--json")
     assert done.returncode == 0, done.stderr
     return dict(json.loads(done.stdout))
 
@@ -94,7 +104,7 @@ def test_separation_is_better_than_none(summary: dict) -> None:
 def test_tumour_never_grows_with_surgery(summary: dict) -> None:
     volumes = [summary["arms"][name]["volumes"]["gtv_cm3"] for name in ("none", "decompressed", "separated")]
     assert volumes == sorted(volumes, reverse=True)
-    assert volumes[0] >= 60.0
+    assert volumes[0] > volumes[-1] > 10.0
 
 
 def test_report_and_figures_are_there(summary: dict, folder: Path) -> None:
@@ -127,7 +137,9 @@ def test_a_run_goes_on_and_one_thread_gives_the_same_bits(summary: dict, folder:
     kept = (folder / "serial" / "separated" / "dose.nc").stat().st_mtime_ns
     for name in ("spots.nc", "dose.nc"):
         (folder / "serial" / "none" / name).unlink()
-    done = command(folder, "run", str(folder / "coarse.toml"), "--out", "serial", "--json", threads=1)
+    done = command(
+        folder, "run", str(folder / "coarse.toml"), "--outside", "--out", "serial", "--json", threads=1
+    )
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout) == summary
     assert (folder / "serial" / "separated" / "dose.nc").stat().st_mtime_ns == kept

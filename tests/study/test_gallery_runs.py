@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from doseplan.case import bundled_cases, load_case
+from doseplan.case import Case, bundled_cases, load_case
 from doseplan.evaluation import evaluate
 from doseplan.planning import plan
 from doseplan.planning.plan import Stage
@@ -20,13 +20,25 @@ FEW = (Stage(steps=5), Stage(steps=5), Stage(steps=3, held=True))
 """Limits hold and fields reach the target after a few steps as after many."""
 
 
+def small(case: Case) -> Case:
+    """Give a case a smaller tumour and make everything coarse."""
+    tumour = replace(
+        case.tumour,
+        epidural_length_mm=20.0,
+        bone_diameter_mm=16.0,
+        paraspinal_width_mm=30.0,
+        paraspinal_depth_mm=26.0,
+        paraspinal_length_mm=24.0,
+    )
+    delivery = replace(case.delivery, spot_spacing_mm=10.0, layer_spacing_mm=10.0)
+    return replace(case, tumour=tumour, grid=replace(case.grid, voxel_mm=3.0), delivery=delivery)
+
+
 @pytest.mark.parametrize("name", SHOWN)
 def test_a_case_runs_and_keeps_its_limits(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(plan, "STAGES", FEW)
     monkeypatch.setattr(plan, "MOST_LAST", 1)
-    case = load_case(bundled_cases()[name])
-    delivery = replace(case.delivery, spot_spacing_mm=10.0, layer_spacing_mm=10.0)
-    case = replace(case, grid=replace(case.grid, voxel_mm=3.0), delivery=delivery)
+    case = small(load_case(bundled_cases()[name]))
     tree = plan_case(case)
     summary = evaluate(tree, case)
     json.dumps(summary, allow_nan=False)

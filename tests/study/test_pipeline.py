@@ -145,6 +145,30 @@ def test_finished_arms_are_not_planned_again(rooms: Rooms, case: Case, tmp_path:
         ]
 
 
+@pytest.mark.parametrize("stage", ["anatomy", "samples", "spots", "dose"])
+@pytest.mark.parametrize(
+    "damage", [lambda whole: b"", lambda whole: whole[:300], lambda whole: b"\0" + whole[1:]]
+)
+def test_a_damaged_arm_is_set_aside_and_planned_again(
+    rooms: Rooms, case: Case, tmp_path: Path, stage: str, damage: Callable[[bytes], bytes]
+) -> None:
+    tree = plan_case(case, out=tmp_path / "run")
+    path = tmp_path / "run" / "decompressed" / f"{stage}.nc"
+    wrong = damage(path.read_bytes())
+    path.write_bytes(wrong)
+    rooms.planned.clear()
+    with pytest.warns(
+        UserWarning, match=rf"{stage}\.nc: expected .* kept as {stage}\.nc\.damaged, and the arm"
+    ):
+        again = plan_case(case, out=tmp_path / "run")
+    assert rooms.planned == [("decompressed", 0.0)]
+    assert path.with_name(f"{stage}.nc.damaged").read_bytes() == wrong
+    for found in (again, read_run(tmp_path / "run")):
+        for arm in ARMS:
+            weight = found[arm]["spots"]["weight"]
+            assert weight.identical(tree[arm]["spots"]["weight"])
+
+
 def test_whole_run_can_be_written_elsewhere(rooms: Rooms, case: Case, tmp_path: Path) -> None:
     tree = plan_case(case)
     write_run(tree, tmp_path / "copy")

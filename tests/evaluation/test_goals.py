@@ -1,0 +1,107 @@
+"""Verdicts in every detail: what they say, in which unit, and on which side of a limit equality lies."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from doseplan.case import bundled_cases, load_case
+from doseplan.case.spec import Constraint, Goal
+from doseplan.evaluation.goals import verdicts
+from doseplan.messages import InputError
+
+CASE = replace(
+    load_case(bundled_cases()["t11_t12_mpnst"]),
+    constraint=(
+        Constraint(structure="cord", max_gy_rbe=50.0),
+        Constraint(structure="target", max_percent=110.0),
+        Constraint(structure="target", max_gy_rbe=70.0),
+    ),
+    goal=(Goal(min_percent=90.0), Goal(dose_percent=95.0, volume_percent=75.0)),
+)
+MASKS = {"cord": np.array([True, True, False, False, False]), "target": np.arange(5) > 1}
+VOLUME = np.array([1.0, 1.0, 2.0, 1.0, 1.0])
+LABELS = {"scale": "NIRS", "fractions": 16}
+
+
+def judged(cord_gye: float, *target_gye: float) -> list[dict[str, object]]:
+    return verdicts(CASE, np.array([10.0, cord_gye, *target_gye]), VOLUME, MASKS)
+
+
+def test_verdicts_say_what_was_judged_against_what() -> None:
+    cord, percent, gye, minimum, volume = judged(49.0, 64.0, 60.0, 57.6)
+    assert cord == {
+        "name": "cord maximum",
+        "structure": "cord",
+        "value": 49.0,
+        "comparator": "<",
+        "limit": 50.0,
+        "unit": "Gy(RBE)",
+        "hard": True,
+        "met": True,
+        "value_gye": 49.0,
+        "limit_gye": 50.0,
+        **LABELS,
+    }
+    assert percent == {
+        "name": "target maximum",
+        "structure": "target",
+        "value": 100.0,
+        "comparator": "<=",
+        "limit": 110.0,
+        "unit": "% of prescription",
+        "hard": True,
+        "met": True,
+        "value_gye": 64.0,
+        "limit_gye": pytest.approx(70.4),
+        **LABELS,
+    }
+    assert (gye["value"], gye["limit"], gye["unit"], gye["comparator"]) == (64.0, 70.0, "Gy(RBE)", "<=")
+    assert minimum == {
+        "name": "target minimum",
+        "structure": "target",
+        "value": pytest.approx(90.0),
+        "comparator": ">=",
+        "limit": 90.0,
+        "unit": "% of prescription",
+        "hard": False,
+        "met": True,
+        "value_gye": 57.6,
+        "limit_gye": pytest.approx(57.6),
+        **LABELS,
+    }
+    assert volume == {
+        "name": "target V95",
+        "structure": "target",
+        "value": 50.0,
+        "comparator": ">=",
+        "limit": 75.0,
+        "unit": "% of volume",
+        "hard": False,
+        "met": False,
+        "level_gye": pytest.approx(60.8),
+        **LABELS,
+    }
+
+
+@pytest.mark.parametrize(
+    ("place", "dose", "met"),
+    [
+        (0, (50.0, 64.0, 64.0, 64.0), False),  # the cord stays strictly below
+        (0, (49.999, 64.0, 64.0, 64.0), True),
+        (2, (49.0, 70.0, 64.0, 64.0), True),  # the target may reach its limit
+        (2, (49.0, 70.001, 64.0, 64.0), False),
+        (3, (49.0, 64.0, 64.0, 57.599), False),
+        (4, (49.0, 64.0, 61.0, 60.0), True),  # three quarters of the volume: just enough
+        (4, (49.0, 60.0, 61.0, 61.0), False),
+    ],
+)
+def test_equality_lies_where_it_is_stated(place: int, dose: tuple[float, ...], met: bool) -> None:
+    assert judged(*dose)[place]["met"] is met
+
+
+@pytest.mark.parametrize("stated", [{"scale": "LEM1"}, {"fractions": 8}])
+def test_a_limit_on_another_scale_or_in_other_fractions_is_not_compared(stated: dict[str, object]) -> None:
+    case = replace(CASE, constraint=(replace(CASE.constraint[0], **stated),))
+    with pytest.raises(InputError, match=next(iter(stated))):
+        verdicts(case, np.full(5, 40.0), VOLUME, MASKS)
