@@ -168,7 +168,7 @@ app.command(name="kernel")(lambda: worker.kernel(pathlib.Path(".")))
 sys.argv = ["doseplan", "kernel"]
 main()
 """
-    again = [sys.executable, "-c", program]
+    again = [sys.executable, "-P", "-c", program]  # the package as the workers see it, not the checkout
     variables = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)}
     done = subprocess.run(again, env=variables, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 2, done.stderr
