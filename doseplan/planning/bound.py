@@ -163,7 +163,9 @@ def _prove(pool: Pool, weight: Array, started: float, most_programs: int, progre
         progress(f"proof: below {within:.2f} GyE", min(1.0, programs / max(most_programs, 1)))
 
     tangent = limited_root(chosen.evidence, weight)
-    proof = proven(bench, tangent, columns, programs=most_programs, seen=seen)
+    # what lies above the prescription needs no sharp bound: no plan is asked for more
+    within = level_gye < pool.case.prescription.total_gy_rbe
+    proof = proven(bench, tangent, columns, programs=most_programs if within else 1, seen=seen)
     return Bound(
         proof=proof,
         target=pool.number[chosen.target],
