@@ -157,7 +157,7 @@ def _prove(pool: Pool, weight: Array, started: float, most_programs: int, progre
     bench = make_bench(chosen.evidence, level_gye)
     history: list[tuple[float, float]] = []
 
-    def seen(programs: int, part: float) -> None:
+    def watch(programs: int, part: float) -> None:
         within = dose_of_effect(chosen.evidence, max(part, 1.0) * bench.effect)
         history.append((time.monotonic() - started, within))
         progress(f"proof: below {within:.2f} GyE", min(1.0, programs / max(most_programs, 1)))
@@ -165,7 +165,7 @@ def _prove(pool: Pool, weight: Array, started: float, most_programs: int, progre
     tangent = limited_root(chosen.evidence, weight)
     # what lies above the prescription needs no sharp bound: no plan is asked for more
     within = level_gye < pool.case.prescription.total_gy_rbe
-    proof = proven(bench, tangent, columns, programs=most_programs if within else 1, seen=seen)
+    proof = proven(bench, tangent, columns, programs=most_programs if within else 1, watch=watch)
     return Bound(
         proof=proof,
         target=pool.number[chosen.target],

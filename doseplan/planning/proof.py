@@ -27,11 +27,11 @@ from doseplan.planning.relaxation import Leaf, Proof, row_effects
 Array = NDArray[np.float64]
 Indices = NDArray[np.int64]
 
-Seen = Callable[[int, float], None]
+Watch = Callable[[int, float], None]
 """Told the number of programs and the part of the level within reach."""
 
 
-def unseen(programs: int, part: float) -> None:
+def unwatched(programs: int, part: float) -> None:
     """Tell nobody."""
 
 
@@ -85,7 +85,9 @@ def prove_rows(evidence: Evidence, *, programs: int) -> Proof:
         return proven(bench, limited_root(evidence, outcome.weight), columns, programs=programs)
 
 
-def proven(bench: Bench, tangent: Array, columns: Indices, *, programs: int, seen: Seen = unseen) -> Proof:
+def proven(
+    bench: Bench, tangent: Array, columns: Indices, *, programs: int, watch: Watch = unwatched
+) -> Proof:
     """Narrow mixtures, split what is left, and state the level that all of it refutes.
 
     Parameters
@@ -95,13 +97,13 @@ def proven(bench: Bench, tangent: Array, columns: Indices, *, programs: int, see
         Spots to begin with.
     programs
         Most linear programs of the splits.
-    seen
+    watch
         Told the part of the bench's level that is within reach.
     """
     steps: tuple[Leaf, ...] = ()
     root = relaxed(bench, (), tangent, columns, tolerance=TOLERANCE)
     for _ in range(ROUNDS if programs > 1 else 0):
-        seen(0, root.part)
+        watch(0, root.part)
         before = root.part
         bench, narrower = narrow(bench, flattered(bench, root), tangent, root.weight)
         steps = (*steps, *narrower)
@@ -111,7 +113,7 @@ def proven(bench: Bench, tangent: Array, columns: Indices, *, programs: int, see
             break
 
     def more(solved: int, part: float) -> bool:
-        seen(solved, part)
+        watch(solved, part)
         return solved < programs
 
     found = search(bench, root, more=more)

@@ -85,6 +85,10 @@ def check_record(
     InputError
         The record is no proof of this case.
     """
+    if "leaves" in record and "steps" not in record:
+        raise InputError(
+            "proof: expected one with steps, got one of an earlier version; `doseplan prove` makes it anew"
+        )
     pool = make_pool(case, samples, trace_spots(phantom, spots, library), spots, library)
     try:
         numbers = [np.asarray(record[name], dtype=np.int64) for name in ("target_samples", "limited_samples")]

@@ -55,6 +55,14 @@ def test_a_stored_proof_is_checked_with_rows_computed_anew(touching):
     assert checked(touching)
 
 
+def test_a_proof_of_an_earlier_version_is_one_clear_line(touching):
+    box, planned, bound, _ = touching
+    record = proof_record(bound)
+    del record["steps"]
+    with pytest.raises(InputError, match="expected one with steps, got one of an earlier version"):
+        check_record(record, box.case, box.phantom, box.samples, planned, box.library)
+
+
 def test_stored_proofs_that_were_changed_are_rejected(touching):
     _, _, bound, _ = touching
     assert not checked(touching, level_gye=bound.witness_gye)
