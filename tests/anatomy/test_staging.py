@@ -21,9 +21,9 @@ from doseplan.case import Case
 
 
 @pytest.fixture(scope="module")
-def graded(case: Case) -> Callable[..., dict[str, object]]:
-    """Stage a changed tumour of the bundled case on a small grid."""
-    small = replace(case, grid=replace(case.grid, z_mm=(-45.0, 40.0)))
+def graded(slim: Case) -> Callable[..., dict[str, object]]:
+    """Stage a changed tumour on a small grid."""
+    small = replace(slim, grid=replace(slim.grid, x_mm=(-60.0, 60.0), z_mm=(-30.0, 30.0)))
     reference = build_phantom(small, separation_mm=0.0)
 
     def grade(**tumour: object) -> dict[str, object]:

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.slow
 
 SHOWN = ("l3_cauda_equina", "t11_implants")
 
-FEW = (Stage(steps=5), Stage(steps=5), Stage(steps=3, held=True))
+FEW = (Stage(steps=5), Stage(steps=3, held=True))
 """Limits hold and fields reach the target after a few steps as after many."""
 
 
@@ -24,11 +24,11 @@ def small(case: Case) -> Case:
     """Give a case a smaller tumour and make everything coarse."""
     tumour = replace(
         case.tumour,
-        epidural_length_mm=20.0,
-        bone_diameter_mm=16.0,
-        paraspinal_width_mm=30.0,
-        paraspinal_depth_mm=26.0,
-        paraspinal_length_mm=24.0,
+        epidural_length_mm=14.0,
+        bone_diameter_mm=12.0,
+        paraspinal_width_mm=20.0,
+        paraspinal_depth_mm=18.0,
+        paraspinal_length_mm=16.0,
     )
     delivery = replace(case.delivery, spot_spacing_mm=10.0, layer_spacing_mm=10.0)
     return replace(case, tumour=tumour, grid=replace(case.grid, voxel_mm=3.0), delivery=delivery)
