@@ -25,7 +25,13 @@ KEYS = (
     "versions",
     "digest",
 )
-COARSE = "[grid]\nvoxel_mm = 2.0\nz_mm = [-32.0, 32.0]\n[delivery]\nspot_spacing_mm = 6.0\nlayer_spacing_mm = 5.0\n"
+COARSE = """[grid]
+voxel_mm = 2.0
+z_mm = [-32.0, 32.0]
+[delivery]
+spot_spacing_mm = 6.0
+layer_spacing_mm = 5.0
+"""
 
 SMALLER = (
     ("    { gantry_deg = 90.0 },\n", ""),
@@ -132,7 +138,7 @@ def test_broken_limit_in_a_run_is_exit_3(summary: dict, folder: Path) -> None:
 
 
 def test_a_run_goes_on_and_two_threads_give_the_same_bits(summary: dict, folder: Path) -> None:
-    """The first arm has lost its spots and comes back on two threads, as one made it; the others are taken as they are."""
+    """The first arm has lost its spots and comes back on two threads; the others are taken as they are."""
     shutil.copytree(folder / "run", folder / "again")
     kept = (folder / "again" / "separated" / "dose.nc").stat().st_mtime_ns
     for name in ("spots.nc", "dose.nc"):
