@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import pytest
@@ -32,14 +33,20 @@ def slim(case: Case) -> Case:
     return replace(case, tumour=tumour)
 
 
+def change(case: Case, table: str, **keys: Any) -> Case:
+    return replace(case, **{table: replace(getattr(case, table), **keys)})
+
+
 @pytest.fixture(scope="session")
 def changed(case: Case) -> Callable[..., Case]:
     """Exchange keys of one table of the case: `changed("tumour", side="right")`."""
+    return partial(change, case)
 
-    def change(table: str, **keys: Any) -> Case:
-        return replace(case, **{table: replace(getattr(case, table), **keys)})
 
-    return change
+@pytest.fixture(scope="session")
+def slim_changed(slim: Case) -> Callable[..., Case]:
+    """Exchange keys of one table of the slim case, as `changed` does."""
+    return partial(change, slim)
 
 
 @pytest.fixture(scope="session")

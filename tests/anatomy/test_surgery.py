@@ -24,9 +24,9 @@ def zones(phantom: xr.Dataset) -> np.ndarray:
     return np.broadcast_to(found, phantom["tissue"].shape)
 
 
-def test_separation_by_sector_leaves_the_other_zones(changed: Callable[..., Case]) -> None:
+def test_separation_by_sector_leaves_the_other_zones(slim_changed: Callable[..., Case]) -> None:
     chosen = (4, 5, 6, 7, 8, 9)
-    phantom = build_phantom(changed("surgery", separation_zones=chosen), separation_mm=3.0)
+    phantom = build_phantom(slim_changed("surgery", separation_zones=chosen), separation_mm=3.0)
     near = (phantom["distance_dura"].values < 2.5) & (phantom["distance_dura"].values > 0.0)
     front = np.isin(zones(phantom), chosen)
     gtv = phantom["gtv"].values
@@ -37,22 +37,26 @@ def test_separation_by_sector_leaves_the_other_zones(changed: Callable[..., Case
 
 @pytest.mark.parametrize(("side", "sign"), [("left", 1.0), ("right", -1.0)])
 def test_laminectomy_and_facetectomy_of_one_side(
-    changed: Callable[..., Case], side: str, sign: float
+    slim_changed: Callable[..., Case], side: str, sign: float
 ) -> None:
     surgery = {"laminectomy": side, "facetectomy": side}
-    phantom = build_phantom(changed("surgery", **surgery), separation_mm=0.0)
+    phantom = build_phantom(slim_changed("surgery", **surgery), separation_mm=0.0)
     x = np.broadcast_to(phantom["x"].values, phantom["tissue"].shape)
     removed = of(phantom, "cavity") & (phantom["y"].values[None, :, None] > 8.0)
     assert removed.sum() > 500
     assert np.mean(sign * x[removed] > -3.0) > 0.99  # the spinous process is taken with the lamina
-    kept = build_phantom(changed("surgery", laminectomy="none"), separation_mm=0.0)
+    kept = build_phantom(slim_changed("surgery", laminectomy="none"), separation_mm=0.0)
     assert not (of(kept, "cavity") & (kept["y"].values[None, :, None] > 14.0)).any()
 
 
 @pytest.mark.parametrize("resection", RESECTIONS)
-def test_a_piece_leaves_en_bloc_with_bone_and_tumour(changed: Callable[..., Case], resection: str) -> None:
+def test_a_piece_leaves_en_bloc_with_bone_and_tumour(
+    slim_changed: Callable[..., Case], resection: str
+) -> None:
     en_bloc = EnBloc(resection=resection, levels=("T12",), filled_with="PEEK_is_not_here")
-    case = changed("surgery", en_bloc=replace(en_bloc, filled_with="bone_cement"), ctv_keeps_resected=True)
+    case = slim_changed(
+        "surgery", en_bloc=replace(en_bloc, filled_with="bone_cement"), ctv_keeps_resected=True
+    )
     phantom = build_phantom(case, separation_mm=0.0)
     taken = np.isin(zones(phantom), RESECTIONS[resection])
     own = np.broadcast_to((phantom["level_index"].values == 2)[:, None, None], taken.shape)
@@ -66,8 +70,8 @@ def test_a_piece_leaves_en_bloc_with_bone_and_tumour(changed: Callable[..., Case
     assert set(stage(phantom, phantom)["cells"].get("T12", {}).get("B", [])).isdisjoint(RESECTIONS[resection])
 
 
-def test_nothing_left_names_what_to_do(changed: Callable[..., Case]) -> None:
-    case = changed("surgery", en_bloc=EnBloc(resection="vertebrectomy_4_8", levels=("T12",)))
+def test_nothing_left_names_what_to_do(slim_changed: Callable[..., Case]) -> None:
+    case = slim_changed("surgery", en_bloc=EnBloc(resection="vertebrectomy_4_8", levels=("T12",)))
     tumour = replace(case.tumour, template="body", bone_diameter_mm=14.0, bone_reach_mm=-4.0)
     with pytest.raises(InputError, match=r"expected tumour to be left.*ctv_keeps_resected = true"):
         build_phantom(replace(case, tumour=tumour), separation_mm=1.0)

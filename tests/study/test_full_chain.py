@@ -35,11 +35,11 @@ layer_spacing_mm = 5.0
 
 SMALLER = (
     ("    { gantry_deg = 90.0 },\n", ""),
-    ("epidural_length_mm = 44.0", "epidural_length_mm = 20.0"),
-    ("bone_diameter_mm = 26.0", "bone_diameter_mm = 16.0"),
-    ("paraspinal_width_mm = 42.0", "paraspinal_width_mm = 30.0"),
-    ("paraspinal_depth_mm = 38.0", "paraspinal_depth_mm = 26.0"),
-    ("paraspinal_length_mm = 54.0", "paraspinal_length_mm = 24.0"),
+    ("epidural_length_mm = 44.0", "epidural_length_mm = 18.0"),
+    ("bone_diameter_mm = 26.0", "bone_diameter_mm = 14.0"),
+    ("paraspinal_width_mm = 42.0", "paraspinal_width_mm = 24.0"),
+    ("paraspinal_depth_mm = 38.0", "paraspinal_depth_mm = 22.0"),
+    ("paraspinal_length_mm = 54.0", "paraspinal_length_mm = 20.0"),
 )
 """The same contact of tumour and cord on fewer levels; the gallery holds the volumes of the whole tumour."""
 
@@ -110,7 +110,7 @@ def test_separation_is_better_than_none(summary: dict) -> None:
 def test_tumour_never_grows_with_surgery(summary: dict) -> None:
     volumes = [summary["arms"][name]["volumes"]["gtv_cm3"] for name in ("none", "decompressed", "separated")]
     assert volumes == sorted(volumes, reverse=True)
-    assert volumes[0] > volumes[-1] > 10.0
+    assert volumes[0] > volumes[-1] > 5.0
 
 
 def test_report_and_figures_are_there(summary: dict, folder: Path) -> None:
