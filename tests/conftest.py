@@ -26,8 +26,6 @@ def _kernel_cache_folder() -> str:
 
 
 os.environ.setdefault("NUMBA_CACHE_DIR", _kernel_cache_folder())
-# threads that wait leave the processor to the other process, here and in every command that a test starts
-os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 
 @pytest.fixture(scope="session", autouse=True)
