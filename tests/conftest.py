@@ -55,7 +55,7 @@ LONGEST_FIRST = (
 )
 """Files of half a minute and more: if one started last, the other process would end with nothing to do.
 
-The first compiles nearly every kernel. The second needs next to none, so that nothing is compiled twice.
+The first compiles the kernels of a whole run; the second needs only those of distances meanwhile.
 """
 
 
