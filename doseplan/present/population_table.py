@@ -4,6 +4,7 @@ from typing import Any
 
 from rich.table import Table
 
+from doseplan.present.sweep_table import MARGIN_WIDTH
 from doseplan.present.table import NOT_CLINICAL
 
 ERRORS = {"nominal": "as planned", "robust": "with errors"}
@@ -32,6 +33,7 @@ def _percentiles(content: dict[str, Any]) -> Table:
         f"statistics and shares\n{NOT_CLINICAL}",
         title_justify="left",
         caption_justify="left",
+        min_width=MARGIN_WIDTH,
     )
     table.add_column("of the anatomies", justify="right", no_wrap=True)
     for name in content["margins"]:
@@ -66,6 +68,7 @@ def _ranking(outcome: str, rows: list[dict[str, Any]]) -> Table:
         caption="share: part of the variance of ranks that one number alone explains",
         title_justify="left",
         caption_justify="left",
+        min_width=MARGIN_WIDTH,
     )
     table.add_column("drawn number", no_wrap=True)
     for title in ("rank correlation", "95 % interval", "share", "told from chance"):

@@ -128,11 +128,10 @@ def _correlation(first: Array, second: Array) -> float:
 
 def _interval(first: Array, second: Array) -> tuple[float, float]:
     """Draw anatomies again with replacement and rank them anew; the same draws for every driver."""
-    rng = np.random.default_rng(first.size)
-    found = []
-    for _ in range(DRAWS):
-        chosen = rng.integers(0, first.size, first.size)
-        found.append(_correlation(stats.rankdata(first[chosen]), stats.rankdata(second[chosen])))
+    chosen = np.random.default_rng(first.size).integers(0, first.size, (DRAWS, first.size))
+    a, b = (stats.rankdata(each[chosen], axis=1) - 0.5 * (first.size + 1) for each in (first, second))
+    size = np.sqrt((a * a).sum(axis=1) * (b * b).sum(axis=1))
+    found = np.divide((a * b).sum(axis=1), size, out=np.zeros(DRAWS), where=size > 0.0)
     low, high = np.quantile(found, [0.025, 0.975])
     return float(low), float(high)
 
