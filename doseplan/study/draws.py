@@ -1,7 +1,5 @@
 """Places in the unit cube that fill it evenly, and the anatomies that a population has there."""
 
-import math
-
 import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import qmc
@@ -15,7 +13,7 @@ MOST = 100_000
 
 
 def even_shares(count: int, width: int, *, seed: int) -> NDArray[np.float64]:
-    """Give points that fill the unit cube more evenly than chance would: Sobol's, moved on by one draw.
+    """Give points that fill the unit cube more evenly than chance would: Halton's, with scrambled digits.
 
     Of more points with the same seed the first are the same, so a population can be made larger later.
 
@@ -30,12 +28,12 @@ def even_shares(count: int, width: int, *, seed: int) -> NDArray[np.float64]:
 
     References
     ----------
-    I. M. Sobol', USSR Comput. Math. Math. Phys. 7 (1967) 86, as scipy has it; the move, modulo 1, is that of
-    R. Cranley and T. N. L. Patterson, SIAM J. Numer. Anal. 13 (1976) 904: each point by itself is uniform.
+    A. B. Owen, A randomized Halton algorithm in R, arXiv:1706.02808 (2017), as scipy has it: each point by
+    itself is uniform.
     """
-    points = qmc.Sobol(width, scramble=False).random_base2(max(math.ceil(math.log2(count)), 0))[:count]
-    moved: NDArray[np.float64] = (points + np.random.default_rng(seed).random(width)) % 1.0
-    return moved
+    sampler = qmc.Halton(width, scramble=True, seed=np.random.default_rng(seed))
+    points: NDArray[np.float64] = sampler.random(count)
+    return points
 
 
 def draw_anatomies(case: Case, population: Population, *, count: int, seed: int) -> list[Anatomy]:

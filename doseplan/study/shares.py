@@ -15,7 +15,7 @@ PERCENTS = (5.0, 10.0, 25.0, 50.0, 75.0, 90.0, 95.0)
 HOW = (
     "percentiles are order statistics, 'none in range' above every number, with exact distribution-free "
     "95 % intervals of order statistics; shares have exact (Clopper-Pearson) ones; both take the draws as "
-    "independent, while those of a Sobol sequence are more even, so intervals are rather too wide than too "
+    "independent, while those of a Halton sequence are more even, so intervals are rather too wide than too "
     "narrow"
 )
 
