@@ -102,5 +102,5 @@ def _kept_when_stopped(folder: Path) -> Iterator[None]:
         yield
     except KeyboardInterrupt:
         count = len(finished_verdicts(folder))
-        say(f"kept in {folder}: {count} finished, and points of the next; the same command goes on from there")
+        say(f"kept in {folder}: {count} finished and points of the next; the same command goes on from there")
         raise

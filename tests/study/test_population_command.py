@@ -94,7 +94,7 @@ def test_a_stop_says_what_is_kept(doseplan: Command, rooms, monkeypatch: pytest.
     monkeypatch.setattr(pipeline, "optimise", stopped)
     code, _, said = doseplan("--anatomies", "8", "--out", "points")
     assert code == 130
-    assert "kept in points: 1 finished, and points of the next; the same command goes on from there" in said
+    assert "kept in points: 1 finished and points of the next; the same command goes on from there" in said
 
 
 def test_a_table_with_a_mistake_is_one_line_and_nothing_is_written(doseplan: Command, tmp_path: Path) -> None:

@@ -89,7 +89,7 @@ def test_each_number_has_as_many_draws_in_every_part() -> None:
 
 
 def test_numbers_are_not_drawn_together() -> None:
-    # one that follows a driver would be taken for it; chance alone has 0.31 on average, up to 0.44 of 40 tries
+    # one that follows a driver would be taken for it; chance has 0.31 on average, 0.44 at most in 40 tries
     largest = [
         np.abs(np.corrcoef(even_shares(64, 10, seed=seed).T)[np.triu_indices(10, 1)]).max()
         for seed in range(20)
