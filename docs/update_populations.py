@@ -64,7 +64,7 @@ WHOLE_RANGE = [float(each) for each in range(11)]
 def measure(name: str, count: int) -> Record:
     """Draw anatomies one after the other, and note what each costs."""
     numba.set_num_threads(1)
-    coarse = name == "coarse"
+    coarse, version = name == "coarse", commit()
     case = parse_case(COARSE, None, where="coarse.toml") if coarse else load_case(bundled_cases()[name])
     steps = STEPS.get(name, WHOLE_RANGE)
     found = []
@@ -85,7 +85,7 @@ def measure(name: str, count: int) -> Record:
                 }
             )
     return {
-        "commit": commit(),
+        "commit": version,
         "python": platform.python_version(),
         "machine": platform.machine(),
         "range_mm": [steps[0], steps[-1], steps[1] - steps[0]],
@@ -113,25 +113,29 @@ def told(line: str) -> None:
 
 HEAD = """# Populations: how many patients need how many millimetres
 
-Written by `python docs/update_populations.py` from `docs/populations.json` and the bundled table; no number here is typed by hand.
+Written by `python docs/update_populations.py` from `docs/populations.json` and the bundled table; no number
+here is typed by hand.
 
-One case says what one anatomy needs. `doseplan population` draws many: level, posture, the sizes of canal, sac and cord, where the cord lies
-in the sac, how far the tumour reaches round it. Each is searched for its smallest separation, as `doseplan margin` does.
+One case says what one anatomy needs. `doseplan population` draws many: level, posture, the sizes of canal,
+sac and cord, where the cord lies in the sac, how far the tumour reaches round it. Each is searched for its
+smallest separation, as `doseplan margin` does.
 
 ```sh
 doseplan population t11_t12_mpnst --anatomies 64 --separation-mm 0:10:1 --out runs/many
 doseplan population t11_t12_mpnst --anatomies 256 --separation-mm 0:10:1 --out runs/many --local-workers 8
 ```
 
-The second command goes on with the folder of the first: the first 64 anatomies are the same. Stop it whenever you like. The folder gets
-`population.nc` (everything), `population.csv` (a line for each anatomy), `population.png`, and the points of each anatomy, a study of its own.
-An anatomy that can't be a case, or that can't be planned, is counted as refused and named with the reason.
+The second command goes on with the folder of the first: the first 64 anatomies are the same. Stop it
+whenever you like. The folder gets `population.nc` (everything), `population.csv` (a line for each anatomy),
+`population.png`, and the points of each anatomy, a study of its own. An anatomy that can't be a case, or
+that can't be planned, is counted as refused and named with the reason.
 
 ## What is drawn
 
-The bundled table is `doseplan/data/population.toml`; `--table FILE` takes another one of the same form. Percentiles are of the normal
-distribution that the morphometry has for the drawn level. Draws are independent of each other; spines are straight, so kyphosis is not among
-them. How the patient is rolled can be, by a key of the fields as shown below.
+The bundled table is `doseplan/data/population.toml`; `--table FILE` takes another one of the same form.
+Percentiles are of the normal distribution that the morphometry has for the drawn level. Draws are
+independent of each other; spines are straight, so kyphosis is not among them. How the patient is rolled can
+be, by a key of the fields as shown below.
 """
 
 OWN = """
@@ -161,17 +165,17 @@ def page(record: Record) -> str:
     lines += [
         f"- Uncertainty: {shares.HOW}.",
         f"- Ranking: {ranking.HOW}.",
-        f"- With fewer than {ranking.FEWEST} anatomies with a verdict nothing is ranked. What `n` draws can tell from "
-        "chance at all, if it rises or falls throughout:\n",
+        f"- With fewer than {ranking.FEWEST} anatomies with a verdict nothing is ranked. What draws can "
+        "tell from chance at all, for effects that rise or fall throughout:\n",
         *_detectable(),
-        "\nMargins are steps, and many may be equal or above the range; the target minimum at the smallest separation is "
-        "neither, and is ranked beside them. It tells more with few anatomies.\n",
+        "\nMargins are steps, and many may be equal or above the range; the target minimum at the smallest "
+        "separation is neither, and is ranked beside them. It tells more with few anatomies.\n",
         f"## What {STUDY} anatomies cost\n",
-        "Measured on one thread; processor time is what the process used, whatever else the machine did. The cost of the "
-        "study is the mean of the measured anatomies times their number, with twice its standard error; with N workers, "
-        "each on a core of its own, it takes an Nth of that on the clock.\n",
-        f"| Case | Separations [mm] | Measured | Plans each | Time of a plan [s] | Time of an anatomy [s] | {STUDY} "
-        "anatomies [h] | Peak memory [GiB] |",
+        "Measured on one thread; processor time is what the process used, whatever else the machine did. The "
+        "cost of the study is the mean of the measured anatomies times their number, with twice its standard "
+        "error; with N workers, each on a core of its own, it takes an Nth of that on the clock.\n",
+        "| Case | Separations [mm] | Measured | Plans each | Time of a plan [s] | Time of an anatomy [s] | "
+        f"{STUDY} anatomies [h] | Peak memory [GiB] |",
         "|---|---|---|---|---|---|---|---|",
     ]
     lines += [_cost(name, each) for name, each in record.items()]
@@ -192,17 +196,20 @@ def page(record: Record) -> str:
 
 
 TAIL = """
-`coarse` has wide voxels and spots and a modest goal, so that it can be measured in minutes; its margins are no advice. Refused anatomies cost
-little and are in the mean, as they would be in the study.
+`coarse` has wide voxels and spots and a modest goal, so that it can be measured in minutes; its margins are
+no advice. Refused anatomies cost little and are in the mean, as they would be in the study.
 
 ## More than one process, more than one machine
 
-Plans of different anatomies, and points of a sweep on different voxels, do not wait for each other. `--local-workers N` starts N processes of one
-thread on this machine, which listen to this machine only; `--scheduler tcp://host:8786` gives the work to a dask scheduler that runs already,
-on any number of machines. All workers write to the folder of the study, so other machines must see it at the same place, with the same version of doseplan.
-Numbers are the same as in one process, bit for bit. A worker that dies loses what it was planning, nothing that is finished; another does it again.
-Local workers may take `--worker-gib` of memory each, and are ended above it: dask does so, and the work is given up after some tries. Give
-addresses of schedulers that you trust only: whoever runs one can run programs on its workers and on your machine.
+Plans of different anatomies, and points of a sweep on different voxels, do not wait for each other.
+`--local-workers N` starts N processes of one thread on this machine, which listen to this machine only;
+`--scheduler tcp://host:8786` gives the work to a dask scheduler that runs already, on any number of
+machines. All workers write to the folder of the study, so other machines must see it at the same place,
+with the same version of doseplan. Numbers are the same as in one process, bit for bit. A worker that dies
+loses what it was planning, nothing that is finished; another does it again. Local workers may take
+`--worker-gib` of memory each, and are ended above it: dask does so, and the work is given up after some
+tries. Give addresses of schedulers that you trust only: whoever runs one can run programs on its workers
+and on your machine.
 
 ```sh
 pip install 'doseplan[cluster]'
@@ -223,7 +230,7 @@ def _drawn(population: Population) -> list[str]:
         )
     lines += [f"| {each.name} | {_how(each)} | {each.source} |" for each in population.number]
     lines += [
-        f"\nWhere the morphometry has no spread, {SPREAD_PERCENT:g} % are assumed, and the command says where."
+        f"\nWhere the morphometry has no spread, {SPREAD_PERCENT:g} % are assumed; the command says where."
     ]
     return lines
 
