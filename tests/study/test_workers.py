@@ -6,13 +6,13 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psutil
 import pytest
 
-from doseplan.case import parse_population
+from doseplan.case import parse_case, parse_population
 from doseplan.exchange import finished_points
 from doseplan.messages import InputError, LimitError
 from doseplan.study import Workers, sample_population, sweep, workers
@@ -43,6 +43,44 @@ name = "ring angle"
 keys = ["tumour.wrap_deg"]
 uniform = [180.0, 360.0]
 source = "assumed"
+"""
+
+QUICK = """
+def quicken(put):
+    from doseplan.planning import plan
+    from doseplan.study import pipeline
+
+    place_samples = pipeline.place_samples
+    fewer = lambda phantom, case: place_samples(phantom, case).isel(sample=slice(None, None, 5))
+    put(pipeline, "place_samples", fewer)
+    put(plan, "STAGES", (plan.Stage(steps=3), plan.Stage(steps=2, held=True)))
+    put(plan, "MOST_LAST", 1)
+
+def dask_setup(worker):
+    quicken(setattr)
+"""
+"""Fewer samples, fewer steps: what the planner can do is the matter of other tests."""
+
+SMALL = """
+name = "small"
+fields = [{ gantry_deg = 150.0 }]
+anatomy = { levels = "T11-T12", origin_below = "T11" }
+prescription = { total_gy_rbe = 64.0 }
+surgery = { separation_mm = 3.0 }
+delivery = { spot_spacing_mm = 8.0, layer_spacing_mm = 8.0 }
+grid = { voxel_mm = 3.0, z_mm = [-16.0, 34.0] }
+
+[tumour]
+side = "left"
+wrap_deg = 180.0
+compression_percent = 40.0
+epidural_length_mm = 14.0
+bone_diameter_mm = 12.0
+bone_height_mm = 0.0
+foramen_diameter_mm = 9.0
+paraspinal_width_mm = 14.0
+paraspinal_depth_mm = 14.0
+paraspinal_length_mm = 14.0
 """
 
 WIDE = {"separation_mm": [0, 1, 2, 3, 4, 5, 6], "total_gy_rbe": [60.0, 64.0], "prove": True}
@@ -138,6 +176,26 @@ def test_local_workers_give_the_same_and_listen_to_this_machine_only(
     assert "2 local workers of at most 1.0 GiB each" in said
     (peak,) = [line for line in said if line.startswith("workers are done; the largest took")]
     assert 0.05 < float(peak.split()[-4]) < 1.0
+
+
+@pytest.mark.loopback
+@pytest.mark.slow
+def test_real_plans_of_local_workers_have_the_same_bits(
+    tmp_path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import dask
+
+    script = tmp_path_factory.mktemp("quick") / "quick_preload.py"
+    script.write_text(QUICK, encoding="utf-8")
+    case = parse_case(SMALL, None, where="small.toml")
+    stated = {"separation_mm": [0, 2, 3]}
+    with dask.config.set({"distributed.worker.preload": [str(script)]}):
+        shared = sweep(case, **stated, out=tmp_path / "shared", workers=Workers(local=2))
+    patched: dict[str, Callable] = {}
+    exec(compile(QUICK, "quick", "exec"), patched)
+    patched["quicken"](monkeypatch.setattr)
+    assert sweep(case, **stated, out=tmp_path / "serial").identical(shared)
+    assert _content(tmp_path / "serial") == _content(tmp_path / "shared")
 
 
 @pytest.mark.loopback
