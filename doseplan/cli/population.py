@@ -1,5 +1,6 @@
 """Command on many anatomies of one case: population."""
 
+import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -39,7 +40,7 @@ def population(
     local_workers: LocalWorkers = None,
     worker_gib: WorkerGib = None,
     out: Annotated[
-        Path | None, typer.Option(help="Folder of the anatomies; default runs/<case>-population-<digest>.")
+        Path | None, typer.Option(help="Folder of the anatomies; default runs/<case>-population-<digests>.")
     ] = None,
     outside: Outside = False,
     as_json: Json = False,
@@ -56,7 +57,8 @@ def population(
     from doseplan.present import population_figure, population_tables, save_figure
     from doseplan.study import population_csv, population_numbers, sample_population
 
-    folder = out or default_folder(case, "population-")
+    digest = hashlib.sha256(stated.toml.encode()).hexdigest()[:4]
+    folder = out or default_folder(case, f"population-{digest}-{seed}-")
     with _kept_when_stopped(folder), progress() as report:
         found = sample_population(
             case,

@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 
 import xarray as xr
 
-from doseplan.case import Case
+from doseplan.case import Case, ScanCase
 from doseplan.exchange import STUDY_FILE, open_run
 from doseplan.messages import InputError, Progress, silent
 from doseplan.planning.bound import PROGRAMS, require_provable
@@ -196,14 +196,20 @@ def _share_out(
         together.setdefault((task.point.voxels, task.point.separation_mm), []).append(task)
     places = {key: place for place, key in enumerate(together)}
     open_run(study.folder, study.attributes, file=STUDY_FILE)
-    sent = replace(study, folder=study.folder.absolute(), scenes={}, libraries=[])
+    sent = replace(study, base=_anywhere(study.base), folder=study.folder.absolute(), scenes={}, libraries=[])
     jobs = []
     for (voxels, separation), group in together.items():
         start = (voxels, None if separation == 0.0 else 0.0)
         after = () if separation is None or start not in places else (places[start],)
         said = group[0].said if len(group) == 1 else f"{group[0].said} and {len(group) - 1} more"
-        jobs.append(Job(said=said, call=do_all, arguments=(sent, group, programs), after=after))
+        tasks = [replace(each, point=replace(each.point, case=_anywhere(each.point.case))) for each in group]
+        jobs.append(Job(said=said, call=do_all, arguments=(sent, tasks, programs), after=after))
     share_out(workers, jobs, folder=study.folder, file=STUDY_FILE, progress=progress)
+
+
+def _anywhere(case: Case) -> Case:
+    """Give a case whose CT is found from any working folder."""
+    return replace(case, folder=str(Path(case.folder).absolute())) if isinstance(case, ScanCase) else case
 
 
 @contextmanager

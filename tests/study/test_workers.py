@@ -211,6 +211,59 @@ def test_a_worker_keeps_its_memory(preloaded, made_up, tmp_path) -> None:
         )
 
 
+@pytest.fixture
+def in_this_process() -> Iterator[object]:
+    """A scheduler whose worker is a thread of this process, with its made-up rooms."""
+    with distributed.LocalCluster(
+        n_workers=1,
+        threads_per_worker=1,
+        processes=False,
+        protocol="tcp://",
+        host="127.0.0.1",
+        dashboard_address="127.0.0.1:0",
+        worker_dashboard_address="127.0.0.1:0",
+    ) as cluster:
+        yield cluster
+
+
+@pytest.mark.loopback
+def test_what_a_worker_says_of_a_case_is_said(
+    in_this_process, case, tmp_path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from doseplan.study import pipeline
+
+    def refused(*stages, **options):
+        raise InputError("made up: fields[0]: expected to hit the target, got none", "made up: a second line")
+
+    monkeypatch.setattr(pipeline, "optimise", refused)
+    stated = Workers(scheduler=in_this_process.scheduler_address)
+    with pytest.raises(InputError) as error:
+        sweep(case, separation_mm=[0, 2], out=tmp_path / "out", workers=stated)
+    assert str(error.value) == (
+        "made up: fields[0]: expected to hit the target, got none\nmade up: a second line"
+    )
+    assert finished_points(tmp_path / "out") == []
+
+
+@pytest.mark.loopback
+def test_points_are_planned_after_those_that_they_start_from(in_this_process, case, rooms, tmp_path) -> None:
+    stated = Workers(scheduler=in_this_process.scheduler_address)
+    said: list[str] = []
+    found = sweep(
+        case,
+        separation_mm=[4, 0, 2],
+        vary={"tumour.wrap_deg": [200.0, 300.0]},
+        out=tmp_path / "out",
+        workers=stated,
+        progress=lambda message, done: said.append(message),
+    )
+    assert len(rooms.planned) == 8  # two anchors and two more of each variant, each once
+    assert [before is None for *_, before in rooms.planned].count(True) == 2
+    again = sweep(case, separation_mm=[4, 0, 2], vary={"tumour.wrap_deg": [200.0, 300.0]})
+    assert found.identical(again)
+    assert sum(" of 8 done: " in line for line in said) == 8
+
+
 @pytest.mark.loopback
 def test_a_scheduler_without_workers_or_none_at_all_is_one_line(
     case, tmp_path, monkeypatch: pytest.MonkeyPatch
