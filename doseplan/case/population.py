@@ -163,7 +163,13 @@ def assumed_of_population(case: Case, population: Population) -> tuple[str, ...]
     spread = [f"{dimension} of {', '.join(levels)}" for dimension, levels in without.items() if levels]
     if spread:
         lines.append(f"population: no spread is published, {SPREAD_PERCENT:g} % assumed: {'; '.join(spread)}")
-    return (*lines, "population: all numbers are drawn independently of each other; spines are straight")
+    if population.level is not None:
+        lines.append("population: levels and trunk are those of the morphometry around the drawn level")
+    return (
+        *lines,
+        "population: all numbers are drawn independently of each other; spines are straight",
+        "population: what the case itself assumes is of its own anatomy, before any draw",
+    )
 
 
 def unit_of(number: NumberDraw) -> str:

@@ -1,5 +1,7 @@
 """Places in the unit cube that fill it evenly, and the anatomies that a population has there."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import qmc
@@ -10,6 +12,9 @@ from doseplan.messages import InputError
 
 MOST = 100_000
 """Anatomies of one population."""
+
+MOST_REASONS = 3
+"""Lines that are said if every anatomy is refused."""
 
 
 def even_shares(count: int, width: int, *, seed: int) -> NDArray[np.float64]:
@@ -53,6 +58,16 @@ def draw_anatomies(case: Case, population: Population, *, count: int, seed: int)
     found = [
         draw_anatomy(case, population, tuple(map(float, row)), number) for number, row in enumerate(shares)
     ]
-    if all(anatomy.case is None for anatomy in found):
-        raise InputError(*dict.fromkeys(line for anatomy in found for line in anatomy.why))
+    refuse_all_refused(case, [anatomy.why for anatomy in found])
     return found
+
+
+def refuse_all_refused(case: Case, whys: Sequence[Sequence[str]]) -> None:
+    """Raise an `InputError` if every anatomy was refused, with some of the reasons."""
+    if not all(whys):
+        return
+    lines = list(dict.fromkeys(line for why in whys for line in why))
+    raise InputError(
+        *lines[:MOST_REASONS],
+        f"{case.name}: expected an anatomy that can be planned, got {len(whys)} that are refused as above",
+    )

@@ -21,7 +21,7 @@ from doseplan.exchange import (
 )
 from doseplan.messages import InputError, Progress, silent
 from doseplan.planning.bound import PROGRAMS, require_provable
-from doseplan.study.draws import draw_anatomies
+from doseplan.study.draws import draw_anatomies, refuse_all_refused
 from doseplan.study.margin import even_steps, require_goals, smallest_margin
 from doseplan.study.pipeline import run_attributes
 from doseplan.study.points import json_plain
@@ -121,8 +121,7 @@ def sample_population(
             ]
             share_out(workers, jobs, folder=folder, file=POPULATION_FILE, progress=progress)
         records = [judge_anatomy(folder, each, search) for each in drawn]
-    if all(record["why"] for record in records):
-        raise InputError(*dict.fromkeys(line for record in records for line in record["why"]))
+    refuse_all_refused(case, [record["why"] for record in records])
     progress("percentiles and ranking", 1.0)
     return population_dataset(case, chosen, drawn, separations, records, seed=seed)
 

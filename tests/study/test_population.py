@@ -198,7 +198,7 @@ def test_a_mistake_is_one_clear_line(case, rooms, tmp_path, changed: dict, messa
     with pytest.raises(InputError) as error:
         sample_population(case, **(stated | changed))
     assert message in str(error.value)
-    assert len(error.value.lines) == 1
+    assert len(error.value.lines) <= 2
     assert not (tmp_path / "out").exists()
     assert rooms.planned == []
 
@@ -214,5 +214,9 @@ def test_another_seed_or_table_needs_another_folder(case, population, tmp_path) 
 
 def test_a_case_without_any_plan_says_why(case, rooms, population, tmp_path) -> None:
     rooms.refuses_ring_deg = 0.0
-    with pytest.raises(InputError, match="expected an open ring"):
-        sample_population(case, anatomies=3, separation_mm=STEPS, population=population, out=tmp_path / "out")
+    with pytest.raises(InputError) as error:
+        sample_population(case, anatomies=9, separation_mm=STEPS, population=population, out=tmp_path / "out")
+    *some, last = error.value.lines
+    assert len(some) == 3
+    assert all("expected an open ring" in line for line in some)
+    assert last == "made up: expected an anatomy that can be planned, got 9 that are refused as above"
