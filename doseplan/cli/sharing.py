@@ -9,6 +9,9 @@ from doseplan.messages import InputError
 if TYPE_CHECKING:
     from doseplan.study import Workers
 
+MOST = 256
+"""Local workers."""
+
 Scheduler = Annotated[
     str | None,
     typer.Option(metavar="ADDRESS", help="Have a dask scheduler do it, as tcp://host:8786."),
@@ -40,7 +43,3 @@ def workers_of(
     if scheduler is None:
         local_memory_gib(found)
     return found
-
-
-MOST = 256
-"""Local workers."""

@@ -30,6 +30,9 @@ FAILURES = 3
 
 LOOPBACK = "127.0.0.1"
 
+STARTS_WITH = "doseplan.study.worker_start"
+"""Module that a local worker loads first."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Workers:
@@ -171,6 +174,7 @@ def _local_cluster(workers: Workers, jobs: int, progress: Progress) -> Any:
         "distributed.worker.memory.spill": False,
         "distributed.worker.memory.pause": False,  # what Python has not given back would stop it
         "distributed.worker.memory.terminate": 0.95,
+        "distributed.worker.preload": [*dask.config.get("distributed.worker.preload", []), STARTS_WITH],
     }
     with dask.config.set(kept):
         return LocalCluster(

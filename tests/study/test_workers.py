@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import psutil
 import pytest
 
 from doseplan.case import parse_case, parse_population
@@ -19,6 +18,7 @@ from doseplan.study import Workers, sample_population, sweep, workers
 from doseplan.study.workers import Job, share_out
 
 distributed = pytest.importorskip("distributed", reason="the extra `cluster` is not installed")
+psutil = pytest.importorskip("psutil", reason="comes with distributed")
 
 TAKES_S = 0.15
 """[s] a made-up plan takes in a worker, so that one can be killed in the middle."""
