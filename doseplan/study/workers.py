@@ -168,13 +168,14 @@ def _local_cluster(workers: Workers, jobs: int, progress: Progress) -> Any:
 
     count, gib = min(workers.local, jobs), local_memory_gib(workers)
     progress(f"{count} local workers of at most {gib:.1f} GiB each", 0.0)
+    stated = dask.config.get("distributed.worker.preload", [])
     kept = {
         "distributed.scheduler.allowed-failures": FAILURES,
         "distributed.worker.memory.target": False,  # nothing is held that could be spilt
         "distributed.worker.memory.spill": False,
         "distributed.worker.memory.pause": False,  # what Python has not given back would stop it
         "distributed.worker.memory.terminate": 0.95,
-        "distributed.worker.preload": [*dask.config.get("distributed.worker.preload", []), STARTS_WITH],
+        "distributed.worker.preload": [*([stated] if isinstance(stated, str) else stated), STARTS_WITH],
     }
     with dask.config.set(kept):
         return LocalCluster(

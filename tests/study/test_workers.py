@@ -198,6 +198,53 @@ def test_real_plans_of_local_workers_have_the_same_bits(
     assert _content(tmp_path / "serial") == _content(tmp_path / "shared")
 
 
+ASKED = """
+import importlib.util, signal, sys
+
+if __name__ == "__main__":  # workers import this file again
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    spec = importlib.util.spec_from_file_location("made_up_rooms", {rooms!r})
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["made_up_rooms"] = module
+    spec.loader.exec_module(module)
+    module.Rooms().install(setattr)
+    open("made_up.toml", "w").write(module.CASE)
+    sys.argv = ["doseplan", "population", "made_up.toml", "--anatomies", "200", "--out", "out"]
+    sys.argv += ["--local-workers", "1"]
+    from doseplan.cli import main
+
+    main()
+"""
+
+
+@pytest.mark.loopback
+@pytest.mark.slow
+def test_ctrl_c_ends_the_workers_and_says_what_is_kept(made_up, tmp_path) -> None:
+    preload, asked = tmp_path / "made_up_preload.py", tmp_path / "asked.py"
+    preload.write_text(PRELOAD.format(rooms=made_up.__file__, takes=TAKES_S, ring=0.0), encoding="utf-8")
+    asked.write_text(ASKED.format(rooms=made_up.__file__), encoding="utf-8")
+    command = subprocess.Popen(
+        [sys.executable, str(asked)],
+        cwd=tmp_path,
+        env={**os.environ, "DASK_DISTRIBUTED__WORKER__PRELOAD": str(preload)},
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,  # Ctrl-C reaches every process of a terminal, as here all of the session
+    )
+    deadline = time.monotonic() + 90.0
+    while command.poll() is None and time.monotonic() < deadline:
+        if len(list((tmp_path / "out" / "verdicts").glob("*.json"))) >= 2:
+            break
+        time.sleep(0.1)
+    there = psutil.Process(command.pid).children(recursive=True)
+    os.killpg(command.pid, signal.SIGINT)
+    said = command.communicate(timeout=60)[1]
+    assert command.returncode == 130, said
+    assert "finished and points of the next; the same command goes on from there" in said
+    assert "Traceback" not in said
+    assert psutil.wait_procs(there, timeout=20)[1] == []
+
+
 @pytest.mark.loopback
 @pytest.mark.slow
 def test_a_worker_keeps_its_memory(preloaded, made_up, tmp_path) -> None:
