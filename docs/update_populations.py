@@ -128,7 +128,8 @@ doseplan population t11_t12_mpnst --anatomies 256 --separation-mm 0:10:1 --out r
 The second command goes on with the folder of the first: the first 64 anatomies are the same. Stop it
 whenever you like. The folder gets `population.nc` (everything), `population.csv` (a line for each anatomy),
 `population.png`, and the points of each anatomy, a study of its own. An anatomy that can't be a case, or
-that can't be planned, is counted as refused and named with the reason.
+that can't be planned (such as one whose tumour is gone at the widest separation), is counted as refused
+and named with the reason.
 
 ## What is drawn
 
