@@ -175,7 +175,8 @@ def page(record: Record) -> str:
         "Measured on one thread; processor time is what the process used, whatever else the machine did. The "
         "cost of the study is the mean of the measured anatomies times their number, with twice its standard "
         "error where "
-        "several were measured: one says the order of magnitude. With N workers, each on a core of its own, it takes an Nth of that on the clock.\n",
+        "several were measured: one says the order of magnitude. "
+        "With N workers, each on a core of its own, it takes an Nth of that on the clock.\n",
         "| Case | Separations [mm] | Measured | Plans each | Time of a plan [s] | Time of an anatomy [s] | "
         f"{STUDY} anatomies [h] | Peak memory [GiB] |",
         "|---|---|---|---|---|---|---|---|",
