@@ -33,6 +33,10 @@ VOXEL = ("z", "y", "x")
 CURVE = ("energy", "component", "depth")
 HISTOGRAM = ("structure", "dose_bin")
 SWEEP = ("variant", "prescription", "separation")
+TRIED = ("anatomy", "separation")
+MARGINS = ("errors", "anatomy")
+PERCENTILE = ("errors", "percentile")
+DRIVER = ("outcome", "driver")
 
 
 def _declare(dims: tuple[str, ...], dtype: str, units: str, meaning: str, rbe: bool = False) -> Variable:
@@ -49,6 +53,7 @@ COORDINATES = {
         ("separation",), "float64", "mm", "free distance between tumour and decompressed dura"
     ),
     "prescription": _declare(("prescription",), "float64", "Gy(RBE)", "prescribed dose, whole course"),
+    "percentile": _declare(("percentile",), "float64", "%", "part of the anatomies that need no more"),
 }
 """Coordinates that are checked wherever they occur."""
 
@@ -229,6 +234,59 @@ VARIABLES = {
     "goals_met": _declare(SWEEP, "bool", "1", "all goals are met"),
     "goal_impossible": _declare(SWEEP, "bool", "1", "proven: no plan meets the goal for the target minimum"),
     "goal_met": _declare((*SWEEP, "verdict"), "bool", "1", "limit or goal is met"),
+    # a population of anatomies
+    "margin": _declare(
+        MARGINS,
+        "float64",
+        "mm",
+        "smallest separation that meets all goals, infinity if none in range, NaN if refused",
+    ),
+    "margin_impossible": _declare(
+        ("anatomy",), "float64", "mm", "largest separation proven impossible as planned, NaN if none is"
+    ),
+    "tried_target_minimum": _declare(
+        TRIED, "float64", "Gy(RBE)", "least dose of the target, NaN where not planned", rbe=True
+    ),
+    "tried_cord_maximum": _declare(
+        TRIED, "float64", "Gy(RBE)", "highest dose of the cord, NaN where not planned", rbe=True
+    ),
+    "refused": _declare(("anatomy",), "bool", "1", "no case, or none that can be planned; why in `reason`"),
+    **{
+        f"margin_percentile{ending}": _declare(
+            PERCENTILE, "float64", "mm", f"{said}separation that so many anatomies need no more than"
+        )
+        for ending, said in (("", ""), ("_low", "low 95 % end of the "), ("_high", "high 95 % end of the "))
+    },
+    **{
+        f"margin_share{ending}": _declare(
+            ("errors", "separation"), "float64", "1", f"{said}share of anatomies that need no more than this"
+        )
+        for ending, said in (("", ""), ("_low", "low 95 % end of the "), ("_high", "high 95 % end of the "))
+    },
+    **{
+        f"none_in_range{ending}": _declare(
+            ("errors",),
+            "float64",
+            "1",
+            f"{said}share of anatomies for which no separation in range is enough",
+        )
+        for ending, said in (("", ""), ("_low", "low 95 % end of the "), ("_high", "high 95 % end of the "))
+    },
+    **{
+        f"rank_correlation{ending}": _declare(
+            DRIVER, "float64", "1", f"{said}rank correlation (Spearman) of a drawn number with an outcome"
+        )
+        for ending, said in (("", ""), ("_low", "low 95 % end of the "), ("_high", "high 95 % end of the "))
+    },
+    "rank_share": _declare(
+        DRIVER,
+        "float64",
+        "1",
+        "part of the variance of an outcome's ranks that a drawn number alone explains",
+    ),
+    "rank_chance": _declare(
+        DRIVER, "float64", "1", "probability of as much by chance, corrected for all drawn numbers"
+    ),
 }
 
 STRUCTURES = {"other": 0, "cord": 1, "target": 2}

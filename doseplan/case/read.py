@@ -43,8 +43,8 @@ def load_case(path: str | Path, *, outside: bool = False) -> Case:
         With one line for each mistake in the two files.
     """
     path = Path(path)
-    case_text = _read(path, "a case file (TOML)")
-    whole = _parse(case_text, path.name)
+    case_text = read_text(path, "a case file (TOML)")
+    whole = parse_toml(case_text, path.name)
     if "ct" in whole:
         return _load_scan_case(path, case_text, outside)
     stated = whole.get("anatomy")
@@ -52,7 +52,7 @@ def load_case(path: str | Path, *, outside: bool = False) -> Case:
         return parse_case(case_text, None, where=path.name)
     anatomy = _named(path, "anatomy", stated, outside)
     try:
-        anatomy_text = _read(anatomy, "an anatomy file (TOML)")
+        anatomy_text = read_text(anatomy, "an anatomy file (TOML)")
     except InputError as error:
         raise InputError(*(f"{path.name}: anatomy: {line}" for line in error.lines)) from error
     return parse_case(case_text, anatomy_text, where=path.name, anatomy_where=anatomy.name)
@@ -97,7 +97,7 @@ def parse_case(
 
     A case without a name takes that of its file.
     """
-    stated = _parse(case_text, where)
+    stated = parse_toml(case_text, where)
     unknown = [
         f"{where}: {key}: expected a known key, got '{key}'; {nearest(key, _keys())}"
         for key in _NOT_KEYS
@@ -113,7 +113,7 @@ def parse_case(
     anatomy = stated.get("anatomy")
     if anatomy_text is not None and isinstance(anatomy, str):
         files["anatomy"] = anatomy_where
-        anatomy = _parse(anatomy_text, anatomy_where)
+        anatomy = parse_toml(anatomy_text, anatomy_where)
     if isinstance(anatomy, dict):
         stated["anatomy"], wrong = expand_anatomy(anatomy)
         prefix = f"{anatomy_where}: " if "anatomy" in files else f"{where}: anatomy."
@@ -192,7 +192,8 @@ def _keys() -> list[str]:
     return [name for name in PhantomCase.__dataclass_fields__ if name not in _NOT_KEYS]
 
 
-def _read(path: Path, wanted: str) -> str:
+def read_text(path: Path, wanted: str) -> str:
+    """Read a text that a person wrote; an error says what was `wanted`."""
     if path.is_dir():
         raise InputError(f"{path}: expected {wanted}, got a folder")
     if path.exists() and not path.is_file():
@@ -213,7 +214,8 @@ def _read(path: Path, wanted: str) -> str:
         raise InputError(f"{path}: expected {wanted}, got '{error.strerror}'") from None
 
 
-def _parse(text: str, where: str) -> dict[str, Any]:
+def parse_toml(text: str, where: str) -> dict[str, Any]:
+    """Read TOML, or say in a line why it is none."""
     try:
         found = tomllib.loads(text)
         json.dumps(found, default=str)  # whole numbers of thousands of digits can't be written down again

@@ -40,10 +40,7 @@ def varied(case: Case, values: Mapping[str, float]) -> Case:
     where = f"{case.name}.toml"
     stated = tomllib.loads(case.case_toml)
     for key, value in values.items():
-        if not _PATH.fullmatch(key):
-            raise InputError(f"{where}: expected a key like 'fields[0].gantry_deg', got {shown(key)}")
-        parts = [int(part) if part.isdigit() else part for part in _PART.findall(key)]
-        _put(stated, parts, plain_number(value), f"{where}: {key}")
+        put_number(stated, key, value, where=where)
     return _read_again(case, to_toml(stated))
 
 
@@ -60,6 +57,14 @@ def plain_number(value: float) -> float:
 def to_toml(stated: Mapping[str, Any]) -> str:
     """Write what `tomllib` has read as TOML again, one line for each key at the top."""
     return "".join(f"{_key(key)} = {_inline(value)}\n" for key, value in stated.items())
+
+
+def put_number(stated: dict[str, Any], key: str, value: float, *, where: str) -> None:
+    """Set a number of what `tomllib` has read, by its dotted key; errors as `varied`."""
+    if not _PATH.fullmatch(key):
+        raise InputError(f"{where}: expected a key like 'fields[0].gantry_deg', got {shown(key)}")
+    parts = [int(part) if part.isdigit() else part for part in _PART.findall(key)]
+    _put(stated, parts, plain_number(value), f"{where}: {key}")
 
 
 def _read_again(case: Case, text: str) -> Case:

@@ -9,7 +9,19 @@ from typing import Annotated, TextIO
 
 import typer
 
-from doseplan.cli import anatomy, beam, bench, doctor, exchange, explore, montecarlo, plan, report, studies
+from doseplan.cli import (
+    anatomy,
+    beam,
+    bench,
+    doctor,
+    exchange,
+    explore,
+    montecarlo,
+    plan,
+    population,
+    report,
+    studies,
+)
 from doseplan.cli.tell import app, say
 from doseplan.messages import InputError, LimitError
 
@@ -24,6 +36,7 @@ __all__ = [
     "main",
     "montecarlo",
     "plan",
+    "population",
     "report",
     "studies",
 ]

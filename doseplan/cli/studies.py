@@ -11,6 +11,7 @@ import typer
 from doseplan.cli.cases import Outside, case_names, case_path
 from doseplan.cli.numbers import assignment, numbers
 from doseplan.cli.plan import default_folder
+from doseplan.cli.sharing import LocalWorkers, Scheduler, WorkerGib, workers_of
 from doseplan.cli.tell import Json, answer, app, prepare_kernels, progress, say
 from doseplan.messages import InputError, LimitError
 
@@ -56,6 +57,9 @@ def sweep(
     dose: Annotated[
         bool, typer.Option("--dose", help="Keep voxels and dose grid of each point, too.")
     ] = False,
+    scheduler: Scheduler = None,
+    local_workers: LocalWorkers = None,
+    worker_gib: WorkerGib = None,
     out: Out = None,
     outside: Outside = False,
     as_json: Json = False,
@@ -70,6 +74,7 @@ def sweep(
         raise InputError("--vary: expected each key once, got one again")
     case = load_case(case_path(case_file, command="sweep"), outside=outside)
     prepare_kernels()
+    workers = workers_of(scheduler, local_workers, worker_gib)
     from doseplan.exchange import write_dataset, write_text
     from doseplan.present import cord_curve, margin_curve, sweep_table
     from doseplan.study import sweep as study_sweep
@@ -86,6 +91,7 @@ def sweep(
             programs=programs,
             dose=dose,
             out=folder,
+            workers=workers,
             progress=report,
         )
     write_dataset(found, folder / "sweep.nc")

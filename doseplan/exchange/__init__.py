@@ -15,20 +15,26 @@ from doseplan.exchange.runs import (
 )
 from doseplan.exchange.scan import make_scan, read_scan, write_scan
 from doseplan.exchange.studies import (
+    POPULATION_FILE,
     STUDY_FILE,
     finished_points,
+    finished_verdicts,
     read_point,
     read_point_proof,
     read_point_spots,
+    read_verdict,
     write_point,
     write_point_proof,
+    write_verdict,
 )
 
 __all__ = [
+    "POPULATION_FILE",
     "STUDY_FILE",
     "check_folder",
     "find_structure",
     "finished_points",
+    "finished_verdicts",
     "kind_of_cord",
     "make_scan",
     "open_run",
@@ -39,6 +45,7 @@ __all__ = [
     "read_point_spots",
     "read_run",
     "read_scan",
+    "read_verdict",
     "require_structure",
     "role_of",
     "run_digest",
@@ -51,4 +58,5 @@ __all__ = [
     "write_run",
     "write_scan",
     "write_text",
+    "write_verdict",
 ]

@@ -27,13 +27,12 @@ def run_digest(attributes: dict[str, Any]) -> str:
     ----------
     attributes
         `case`, `case_toml`, `anatomy_toml`, `schema_version`, and `versions` with `doseplan`; `correction` of
-        a run that was planned again.
+        a run that was planned again, `population` of a study of many anatomies.
     """
     names = ("case", "case_toml", "anatomy_toml")
     said = [*(attributes[name] for name in names), attributes["versions"]["doseplan"]]
     said.append(attributes["schema_version"])
-    if "correction" in attributes:
-        said.append(attributes["correction"])
+    said += [attributes[name] for name in ("correction", "population") if name in attributes]
     return hashlib.sha256("\0".join(map(str, said)).encode()).hexdigest()
 
 

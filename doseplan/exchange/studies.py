@@ -11,6 +11,8 @@ from doseplan.exchange.sizes import read_limited
 from doseplan.messages import InputError
 
 STUDY_FILE = "study.json"
+POPULATION_FILE = "population.json"
+VERDICTS = "verdicts"
 POINTS = "points"
 RECORD_FILE = "record.json"
 PROOF_FILE = "proof.json"
@@ -59,12 +61,32 @@ def read_point_proof(folder: Path, name: str, *, digest: str) -> Record | None:
     return _read(folder / POINTS / name / PROOF_FILE, digest)
 
 
+def write_verdict(folder: Path, name: str, record: Record) -> None:
+    """Write what was found for one anatomy of a population, complete or not at all."""
+    place = folder / VERDICTS
+    try:
+        place.mkdir(exist_ok=True)
+    except OSError as error:
+        raise InputError(f"{place}: expected a folder that can be written, got {error.strerror}") from error
+    write_text(place / f"{name}.json", json.dumps(record, indent=1, allow_nan=False) + "\n")
+
+
+def read_verdict(folder: Path, name: str, *, digest: str) -> Record | None:
+    """Read what was found for an anatomy; None if it is not finished."""
+    return _read(folder / VERDICTS / f"{name}.json", digest, "delete it, and it is made again")
+
+
+def finished_verdicts(folder: Path) -> list[str]:
+    """List the anatomies that are finished, once for each search."""
+    return sorted(path.stem for path in (folder / VERDICTS).glob("*.json"))
+
+
 def finished_points(folder: Path) -> list[str]:
     """List the points that are finished."""
     return sorted(path.parent.name for path in (folder / POINTS).glob(f"*/{RECORD_FILE}"))
 
 
-def _read(path: Path, digest: str) -> Record | None:
+def _read(path: Path, digest: str, remedy: str = _REMEDY) -> Record | None:
     if not path.exists():
         return None
     try:
@@ -72,7 +94,7 @@ def _read(path: Path, digest: str) -> Record | None:
     except InputError:
         raise
     except (OSError, ValueError, RecursionError) as error:
-        raise InputError(f"{path}: expected a finished point, got no JSON ({error}); {_REMEDY}") from error
+        raise InputError(f"{path}: expected a finished point, got no JSON ({error}); {remedy}") from error
     if not isinstance(record, dict) or record.get("digest") != digest:
-        raise InputError(f"{path}: expected what this study wrote, got another text; {_REMEDY}")
+        raise InputError(f"{path}: expected what this study wrote, got another text; {remedy}")
     return record

@@ -13,6 +13,8 @@ from doseplan.present.figures import save_figure, save_figures
 from doseplan.present.let_figure import let_figure
 from doseplan.present.margin_figure import cord_curve, margin_curve
 from doseplan.present.phantom_views import phantom_table, phantom_views
+from doseplan.present.population_figure import population_figure
+from doseplan.present.population_table import population_tables
 from doseplan.present.proof_figure import proof_figure
 from doseplan.present.report import report_markdown
 from doseplan.present.robust_figure import robust_figure
@@ -36,6 +38,8 @@ __all__ = [
     "margin_table",
     "phantom_table",
     "phantom_views",
+    "population_figure",
+    "population_tables",
     "proof_figure",
     "report_markdown",
     "robust_figure",

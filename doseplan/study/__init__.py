@@ -4,20 +4,28 @@ from doseplan.planning.bound import require_provable
 from doseplan.study.dicom_verdict import judge_dicom
 from doseplan.study.margin import Margin, smallest_margin
 from doseplan.study.pipeline import build_phantoms, plan_case, run_attributes
+from doseplan.study.population import sample_population
+from doseplan.study.population_dataset import population_csv, population_numbers, population_rows
 from doseplan.study.proof import add_bounds, prove_arms
 from doseplan.study.starter import scan_numbers, starter_case
 from doseplan.study.sweep_table import sweep_csv, sweep_rows
 from doseplan.study.sweeping import sweep
+from doseplan.study.workers import Workers
 
 __all__ = [
     "Margin",
+    "Workers",
     "add_bounds",
     "build_phantoms",
     "judge_dicom",
     "plan_case",
+    "population_csv",
+    "population_numbers",
+    "population_rows",
     "prove_arms",
     "require_provable",
     "run_attributes",
+    "sample_population",
     "scan_numbers",
     "smallest_margin",
     "starter_case",

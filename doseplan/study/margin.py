@@ -1,7 +1,7 @@
 """The smallest separation that meets every goal: a plan above it, a proof below it."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -44,11 +44,13 @@ MOST_STEPS = 200
 class Tried:
     """What was found at one separation.
 
-    `bound_gye` is the target minimum that no plan exceeds, None where no proof was tried or none was found.
+    `cord_maximum_gye` is None in a case without a cord. `bound_gye` is the target minimum that no plan
+    exceeds, None where no proof was tried or none was found.
     """
 
     separation_mm: float
     target_minimum_gye: float
+    cord_maximum_gye: float | None
     goal_gye: float | None
     goals_met: bool
     bound_gye: float | None
@@ -148,8 +150,7 @@ def smallest_margin(
         The range is none, the case states no goals, or as for `sweep`.
     """
     separations = _separations(range_mm, step_mm)
-    if not case.goal:
-        raise InputError(f"{case.name}: goal: expected at least one goal to meet, got none")
+    require_goals(case)
     if robust and case.robustness is None:
         raise InputError(
             f"{case.name}: robustness: expected errors to hold out against, got none in the case"
@@ -193,6 +194,32 @@ def smallest_margin(
         why="" if closed else _why(case, tried[below]),
         tried=tuple(tried[index] for index in sorted(tried)),
     )
+
+
+def require_goals(case: Case) -> None:
+    """Refuse a case that states no goal, which any plan meets."""
+    if not case.goal:
+        raise InputError(f"{case.name}: goal: expected at least one goal to meet, got none")
+
+
+def even_steps(separation_mm: Sequence[float]) -> tuple[float, ...]:
+    """Give separations [mm] as a margin is searched among them; they are in rising, even steps.
+
+    Raises
+    ------
+    InputError
+        They are not, there is only one, or as for `smallest_margin`.
+    """
+    stated = [float(each) for each in separation_mm]
+    if len(stated) < 2:
+        raise InputError(f"separation_mm: expected at least two separations to search, got {len(stated)}")
+    found = _separations((stated[0], stated[-1]), round(stated[1] - stated[0], 6))
+    if len(found) != len(stated) or any(abs(a - b) > 1e-6 for a, b in zip(stated, found, strict=True)):
+        raise InputError(
+            "separation_mm: expected rising separations in even steps, got "
+            + ", ".join(f"{each:g}" for each in stated)
+        )
+    return tuple(found)
 
 
 def _separations(range_mm: tuple[float, float], step_mm: float) -> list[float]:
@@ -315,6 +342,7 @@ def _tried(record: Record, *, robust: bool) -> Tried:
     return Tried(
         separation_mm=record["separation_mm"],
         target_minimum_gye=arm["tumour"]["dmin_gye"],
+        cord_maximum_gye=(arm["cord"] or {}).get("max_gye"),
         goal_gye=least_goal(arm),
         goals_met=arm["limits_met"] and arm["goals_met"] and not missed,
         bound_gye=None if bound is None else bound["dmin_upper_gye"],

@@ -4,13 +4,14 @@ import itertools
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import xarray as xr
 
-from doseplan.case import Case
+from doseplan.case import Case, ScanCase
+from doseplan.exchange import STUDY_FILE, open_run
 from doseplan.messages import InputError, Progress, silent
 from doseplan.planning.bound import PROGRAMS, require_provable
 from doseplan.study.points import (
@@ -29,7 +30,8 @@ from doseplan.study.points import (
     with_bound,
 )
 from doseplan.study.sweep_table import sweep_dataset
-from doseplan.study.time_left import Task, work_through
+from doseplan.study.time_left import Task, do_task, work_through
+from doseplan.study.workers import Job, Workers, share_out
 
 FRACTIONS = "prescription.fractions"
 
@@ -59,6 +61,7 @@ def sweep(
     programs: int = PROGRAMS,
     dose: bool = False,
     out: str | Path | None = None,
+    workers: Workers | None = None,
     progress: Progress = silent,
 ) -> xr.Dataset:
     """Plan a case at every combination of separation, prescription and other numbers.
@@ -80,6 +83,8 @@ def sweep(
     out
         Folder of the points: each is kept there at once, and those that are there are taken. None keeps
         nothing.
+    workers
+        Who does the work if not this process alone; the numbers are the same, bit for bit.
 
     Returns
     -------
@@ -99,7 +104,10 @@ def sweep(
         study = begin_study(case, folder)
         tasks = tasks_of(study, list(points.values()), programs=programs if prove else 0, dose=dose)
         _check_widest(study, [task.point for task in tasks if task.kind == "plan"])
-        work_through(study, tasks, programs=programs, progress=progress)
+        if workers is None:
+            work_through(study, tasks, programs=programs, progress=progress)
+        else:
+            _share_out(study, tasks, workers, programs=programs, progress=progress)
         records = {
             place: with_bound(study, point, planned_point(study, point)) for place, point in points.items()
         }
@@ -171,6 +179,37 @@ def tasks_of(study: Study, points: Sequence[Point], *, programs: int, dose: bool
         if dose and not has_dose(study, point):
             tasks.append(Task(kind="dose", point=point))
     return tasks
+
+
+def do_all(study: Study, tasks: Sequence[Task], programs: int) -> None:
+    """Do tasks on the same voxels in turn, as a worker."""
+    for task in tasks:
+        do_task(study, task, programs=programs, progress=silent)
+
+
+def _share_out(
+    study: Study, tasks: Sequence[Task], workers: Workers, *, programs: int, progress: Progress
+) -> None:
+    """Have workers do all tasks: those on the same voxels together, after those that they start from."""
+    together: dict[tuple[str, float | None], list[Task]] = {}
+    for task in tasks:
+        together.setdefault((task.point.voxels, task.point.separation_mm), []).append(task)
+    places = {key: place for place, key in enumerate(together)}
+    open_run(study.folder, study.attributes, file=STUDY_FILE)
+    sent = replace(study, base=_anywhere(study.base), folder=study.folder.absolute(), scenes={}, libraries=[])
+    jobs = []
+    for (voxels, separation), group in together.items():
+        start = (voxels, None if separation == 0.0 else 0.0)
+        after = () if separation is None or start not in places else (places[start],)
+        said = group[0].said if len(group) == 1 else f"{group[0].said} and {len(group) - 1} more"
+        tasks = [replace(each, point=replace(each.point, case=_anywhere(each.point.case))) for each in group]
+        jobs.append(Job(said=said, call=do_all, arguments=(sent, tasks, programs), after=after))
+    share_out(workers, jobs, folder=study.folder, file=STUDY_FILE, progress=progress)
+
+
+def _anywhere(case: Case) -> Case:
+    """Give a case whose CT is found from any working folder."""
+    return replace(case, folder=str(Path(case.folder).absolute())) if isinstance(case, ScanCase) else case
 
 
 @contextmanager

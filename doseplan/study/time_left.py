@@ -17,6 +17,11 @@ class Task:
     kind: Literal["plan", "proof", "dose"]
     point: Point
 
+    @property
+    def said(self) -> str:
+        """What people call it."""
+        return self.point.said if self.kind == "plan" else f"{self.kind} for {self.point.said}"
+
 
 Took = dict[str, list[float]]
 """Seconds of what is done, by kind."""
@@ -26,15 +31,19 @@ def work_through(study: Study, tasks: Sequence[Task], *, programs: int, progress
     """Do all tasks in turn; what they give is on disk at once."""
     took: Took = {"plan": [], "proof": [], "dose": []}
     for number, task in enumerate(tasks):
-        name = task.point.said if task.kind == "plan" else f"{task.kind} for {task.point.said}"
         left = [each.kind for each in tasks[number:]]
-        with timed(progress, f"{number + 1} of {len(tasks)}: {name}", took, left, done=number) as told:
-            if task.kind == "plan":
-                planned_point(study, task.point, progress=told)
-            elif task.kind == "proof":
-                proven_point(study, task.point, programs=programs, progress=told)
-            else:
-                dosed_point(study, task.point, progress=told)
+        with timed(progress, f"{number + 1} of {len(tasks)}: {task.said}", took, left, done=number) as told:
+            do_task(study, task, programs=programs, progress=told)
+
+
+def do_task(study: Study, task: Task, *, programs: int, progress: Progress) -> None:
+    """Do one task; what it gives is on disk then."""
+    if task.kind == "plan":
+        planned_point(study, task.point, progress=progress)
+    elif task.kind == "proof":
+        proven_point(study, task.point, programs=programs, progress=progress)
+    else:
+        dosed_point(study, task.point, progress=progress)
 
 
 @contextmanager

@@ -54,6 +54,30 @@ def doseplan(
             "step_mm: expected a whole number of steps",
         ),
         (("margin", "t11_t12_mpst"), "did you mean 't11_t12_mpnst'?"),
+        (("population", CASE, "--anatomies", "0"), "anatomies: expected 1 <= anatomies <= 100000, got 0"),
+        (("population", CASE, "--seed", "-3"), "seed: expected seed >= 0, got -3"),
+        (
+            ("population", CASE, "--table", "none.toml"),
+            "none.toml: expected a population (TOML), got no such file",
+        ),
+        (
+            ("population", CASE, "--separation-mm", "0,1,5"),
+            "expected rising separations in even steps, got 0, 1, 5",
+        ),
+        (("population", CASE, "--local-workers", "0"), "--local-workers: expected 1 <= local workers <= 256"),
+        (("sweep", CASE, "--worker-gib", "2"), "--worker-gib: expected with --local-workers, got it without"),
+        (
+            ("sweep", CASE, "--scheduler", "a:1"),
+            "scheduler: expected an address like tcp://host:8786, got 'a:1'",
+        ),
+        (
+            ("sweep", CASE, "--scheduler", "tcp://a:1", "--local-workers", "2"),
+            "--scheduler: expected alone or --local-workers instead, got both",
+        ),
+        (
+            ("sweep", CASE, "--local-workers", "2", "--worker-gib", "1e6"),
+            "worker_gib: expected at most",
+        ),
     ],
 )
 def test_a_mistake_is_one_clear_line(
@@ -66,7 +90,7 @@ def test_a_mistake_is_one_clear_line(
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("command", ["sweep", "margin"])
+@pytest.mark.parametrize("command", ["sweep", "margin", "population"])
 def test_help_has_an_example(doseplan, command: str) -> None:
     code, out, _ = doseplan(command, "--help")
     assert code == 0

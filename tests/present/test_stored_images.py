@@ -19,11 +19,13 @@ from scipy.ndimage import gaussian_filter
 
 from doseplan import present, schema
 from doseplan.biology.models import rbe_model
-from doseplan.case import Case
+from doseplan.case import Case, bundled_cases, load_case, read_population
 from doseplan.dose import depth_dose, spread_out_peak
 from doseplan.evaluation import evaluate
 from doseplan.present.board_sheet import board_sheet
 from doseplan.present.style import node
+from doseplan.study.draws import draw_anatomies
+from doseplan.study.population_dataset import population_dataset
 from doseplan.study.sweep_table import sweep_dataset
 
 STORED = Path(__file__).parent / "images"
@@ -75,6 +77,26 @@ def made_sweep(tree: xr.DataTree, case: Case) -> xr.Dataset:
     return sweep_dataset(case, (0.0, 2.0, 4.0), (64.0,), ({},), records).isel(variant=0)
 
 
+def made_population() -> xr.Dataset:
+    """Twenty-four anatomies whose margin follows the ring angle; from 4 mm on none is enough."""
+    case = load_case(bundled_cases()["t11_t12_mpnst"])
+    drawn = draw_anatomies(case, read_population(), count=24, seed=1)
+    margins = [int((float(each.drawn["ring angle"]) - 180.0) / 40.0) for each in drawn]
+    tried = [
+        [{"separation_mm": 0.0, "target_minimum_gye": 60.0 - each, "cord_maximum_gye": 49.0}]
+        for each in margins
+    ]
+    records = [
+        {
+            "why": [],
+            "robust": None,
+            "nominal": {"margin_mm": None if mm > 3 else mm, "impossible_mm": None, "tried": seen},
+        }
+        for mm, seen in zip(margins, tried, strict=True)
+    ]
+    return population_dataset(case, read_population(), drawn, (0.0, 1.0, 2.0, 3.0), records, seed=1)
+
+
 DRAWN: dict[str, Draw] = {
     "bragg": lambda tree, case: present.bragg_curve(depth_dose(120.0, step_mm=0.5)),
     "spread_out": lambda tree, case: present.spread_out_figure(spread_out_peak(120.0, width_mm=15.0)),
@@ -89,6 +111,7 @@ DRAWN: dict[str, Draw] = {
     "proof": lambda tree, case: proof(tree),
     "margin": lambda tree, case: present.margin_curve(made_sweep(tree, case)),
     "cord": lambda tree, case: present.cord_curve(made_sweep(tree, case)),
+    "population": lambda tree, case: present.population_figure(made_population()),
     "spots": present.spot_maps,
     "sheet": lambda tree, case: board_sheet(evaluate(tree, case), tree, case),
 }

@@ -2,7 +2,7 @@
 
 The target minimum is `least_gye` at 0 mm and rises by `gain_gye` a millimetre; V95 is good from `covered_mm`.
 Proven is `gap_gye` more than the plan has. Weights grow from those that a plan starts from, so that a wrong
-start shows in every bit.
+start shows in every bit. A ring that is open by a degree more gets `ring_gye` more.
 """
 
 import time
@@ -41,11 +41,14 @@ class Rooms:
     gap_gye: float = 0.6
     covered_mm: float = 0.0
     robust_mm: float = 6.0
+    ring_gye: float = 0.0
+    refuses_ring_deg: float = 361.0
     takes_s: float = 0.0
     refuses_from_mm: float = np.inf
     planned: list[tuple[float | None, float, float | None]] = field(default_factory=list)
     proven: list[tuple[float | None, float]] = field(default_factory=list)
     built: list[float | None] = field(default_factory=list)
+    opening: float = 0.0
 
     def install(self, put: Any) -> None:
         """Put the rooms in the place of the real ones: `put(module, name, value)`."""
@@ -74,6 +77,9 @@ class Rooms:
     def build_phantom(self, case: Any, *, separation_mm: float | None) -> xr.Dataset:
         if separation_mm is not None and separation_mm >= self.refuses_from_mm:
             raise InputError(f"made up: expected tumour to be left, got none after {separation_mm:g} mm")
+        if case.tumour.wrap_deg >= self.refuses_ring_deg:
+            raise InputError(f"{case.name}: tumour: expected an open ring, got {case.tumour.wrap_deg:g} deg")
+        self.opening = 360.0 - case.tumour.wrap_deg
         self.built.append(separation_mm)
         return xr.Dataset(attrs={"separation": separation_mm, "wrap": case.tumour.wrap_deg})
 
@@ -111,7 +117,7 @@ class Rooms:
 
     def minimum(self, separation: float | None) -> float:
         """Target minimum of a plan [Gy(RBE)]."""
-        return self.least_gye + self.gain_gye * (separation or 0.0)
+        return self.least_gye + self.gain_gye * (separation or 0.0) + self.ring_gye * self.opening
 
     def judge_arm(self, case, phantom, samples) -> dict[str, Any]:
         total, separation = case.prescription.total_gy_rbe, phantom.attrs["separation"]
@@ -153,3 +159,12 @@ class Rooms:
 
     def bound_entry(self, case, record, achieved, samples) -> dict[str, Any]:
         return {"dmin_gye": achieved, "dmin_upper_gye": record["level_gye"], "gap_percent": 1.0}
+
+
+def fills_memory(gib: float) -> None:
+    """Take memory, and keep it a while."""
+    taken = []
+    for _ in range(round(gib * 64)):
+        taken.append(bytearray(b"x" * 2**24))
+        time.sleep(0.02)
+    time.sleep(2.0)
