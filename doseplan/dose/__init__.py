@@ -14,7 +14,7 @@ from doseplan.dose.influence import (
     influence_rows,
     transpose,
 )
-from doseplan.dose.operator import DoseOperator, dose_operator
+from doseplan.dose.operator import DoseOperator, RayPairs, dose_operator, find_pairs
 from doseplan.dose.point import point_dose, point_effect
 from doseplan.dose.rays import Rays, trace_spots, with_range_error
 from doseplan.dose.scenario import NOMINAL, Scenario, error_scenarios
@@ -26,6 +26,7 @@ __all__ = [
     "NOMINAL",
     "DoseOperator",
     "EntryOperator",
+    "RayPairs",
     "Rays",
     "Scenario",
     "beam_library",
@@ -37,6 +38,7 @@ __all__ = [
     "entry_operator",
     "error_rays",
     "error_scenarios",
+    "find_pairs",
     "grid_dose",
     "grid_effect",
     "implant_crossings",

@@ -175,26 +175,66 @@ def dose_operator(
     InputError
         Points that are not finite, or pairs that do not fit into `memory_gib`.
     """
+    return find_pairs(points, rays, library, scale=scale, memory_gib=memory_gib).operator()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RayPairs:
+    """Rays near samples, sample after sample: operators for any of these samples are made of them.
+
+    Attributes
+    ----------
+    start : (sample + 1,)
+        First pair of each sample.
+    ray, position, gauss : (pair,)
+        Ray, place in the depth grid and Gaussian.
+    """
+
+    rays: Rays
+    curves: Curves
+    start: Counts
+    ray: NDArray[np.int32]
+    position: NDArray[np.float32]
+    gauss: NDArray[np.float32]
+
+    def operator(self, chosen: Counts | None = None) -> DoseOperator:
+        """Make the operator for some of the samples, or for all."""
+        start, pairs = self.start, (self.ray, self.position, self.gauss)
+        if chosen is not None:
+            count = np.diff(self.start)[chosen]
+            start = np.concatenate([[0], np.cumsum(count)])
+            place = np.repeat(self.start[chosen] - start[:-1], count) + np.arange(start[-1])
+            pairs = (self.ray[place], self.position[place], self.gauss[place])
+        ray_start, sample, position, gauss = _transposed((start, *pairs), self.rays.sub_spots.ray_part.size)
+        first, size = _lines(ray_start, position)
+        return DoseOperator(
+            rays=self.rays,
+            curves=self.curves,
+            samples=start.size - 1,
+            table=self.curves.table.astype(np.float32),
+            chunk_ray=_chunks(ray_start, size, start.size - 1),
+            ray_start=ray_start,
+            sample=sample,
+            position=position,
+            gauss=gauss,
+            first=first,
+            size=size,
+        )
+
+
+def find_pairs(
+    points: NDArray[np.floating],
+    rays: Rays,
+    library: xr.Dataset,
+    *,
+    scale: str = "NIRS",
+    memory_gib: float = np.inf,
+) -> RayPairs:
+    """Find the rays near every sample point; parameters and errors are those of `dose_operator`."""
     checked_points(points)
     curves = make_curves(rays, library, effect_table(library, scale))
     start, ray, position, gauss = ray_pairs(points, rays, curves, memory_gib=memory_gib)
-    ray_start, sample, position, gauss = _transposed(
-        (start, ray, position, gauss), rays.sub_spots.ray_part.size
-    )
-    first, size = _lines(ray_start, position)
-    return DoseOperator(
-        rays=rays,
-        curves=curves,
-        samples=points.shape[0],
-        table=curves.table.astype(np.float32),
-        chunk_ray=_chunks(ray_start, size, points.shape[0]),
-        ray_start=ray_start,
-        sample=sample,
-        position=position,
-        gauss=gauss,
-        first=first,
-        size=size,
-    )
+    return RayPairs(rays=rays, curves=curves, start=start, ray=ray, position=position, gauss=gauss)
 
 
 def ray_pairs(

@@ -1,7 +1,7 @@
-"""Spot weights for a case: solve on a working set of samples, look at all of them, add what was missed."""
+"""Spot weights for a case: the best plan inside all limits, of all samples and in all errors it is for."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 import xarray as xr
@@ -15,45 +15,17 @@ from doseplan.planning.barrier import Raised, raise_minimum
 from doseplan.planning.limits import ASSUMPTIONS, largest_scale
 from doseplan.planning.problem import Channels
 from doseplan.planning.seen import Seen, corrected, seen_samples
-from doseplan.planning.solver import Report, least_squares_start
+from doseplan.planning.solver import least_squares_start
+from doseplan.planning.watch import watch, worst_of_cells
 
 Array = NDArray[np.float64]
+Indices = NDArray[np.int64]
 
+MOST_STEPS = 45
+"""Newton steps at most."""
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Stage:
-    """Newton steps on a working set; a look at all samples follows.
-
-    steps
-        Newton steps.
-    held
-        Keep the target minimum and fill up the rest of the target.
-    """
-
-    steps: int
-    held: bool = False
-
-
-STAGES = (
-    Stage(steps=5),
-    Stage(steps=8),
-    Stage(steps=6),
-    Stage(steps=5),
-    Stage(steps=5, held=True),
-    Stage(steps=4, held=True),
-)
-"""The first look comes early, before a plan makes use of samples that it does not see; the last, from which
-the finished plan is scaled, is at all of them. In the end the target minimum is held."""
-
-LAST = Stage(steps=4, held=True)
-"""Again and again while a sample is above its limit, at most `MOST_LAST` times."""
-
-MOST_LAST = 6
-
-ABOVE_GYE = 0.15
-"""[Gy(RBE)] what is left above a limit is removed by scaling the whole plan down."""
-
-ALL_STEPS = sum(stage.steps for stage in STAGES)
+STEPS_AGAIN, MOST_AGAIN = 8, 3
+"""Newton steps with rows of error scenarios that were not watched before, and how often."""
 
 TOLERANCE_PERCENT = 1.0
 """[% of the prescription] the optimiser's own tolerance on the target minimum: longer runs gained less."""
@@ -63,12 +35,6 @@ CORD_EVERY, OTHER_EVERY = 2, 4
 
 SCENARIO_EVERY = 12
 """Of those of target and cord, every so many-th in each other scenario."""
-
-NEAR_LIMIT_GYE = 0.05
-"""[Gy(RBE)] samples outside the working set that come this near to a bound join it."""
-
-CELL_MM = 1.0
-"""[mm] of the samples that join, one in each cubic cell: the worst."""
 
 
 def optimise(
@@ -119,52 +85,43 @@ def optimise(
     seen = seen_samples(case, samples, spots, library, [rays, *errors])
     if correction is not None:
         seen = corrected(seen, correction)
-    chosen = _first_working_set(seen)
-    every = np.arange(seen.scenario.size)
-    weight = None if start is None else start["weight"].values
-    before: Raised | None = None
-    above_gye = 0.0
-    for number, stage in enumerate((*STAGES, *(LAST,) * MOST_LAST)):
-        if number >= len(STAGES) and above_gye < ABOVE_GYE:
+    every, rows = np.arange(seen.scenario.size), np.flatnonzero(seen.nominal | seen.planned)
+    watched, told = watch(seen, rows), _Told(progress)
+    chosen = np.searchsorted(rows, _first_working_set(seen))
+    weight = least_squares_start(watched.part(chosen)) if start is None else start["weight"].values
+    raised = raise_minimum(watched, chosen, weight, steps=MOST_STEPS, report=told.report)
+    channels = seen.exact(raised.weight, every)
+    for _ in range(MOST_AGAIN):
+        missed = _missed(seen, channels, raised.level * case.prescription.total_gy_rbe, rows)
+        if missed.size == 0:
             break
-        told = _Told(progress, number, stage)
-        before = _staged(seen, chosen, stage=stage, weight=weight, before=before, report=told.report)
-        channels = seen.exact(before.weight, every)
-        gye = seen.gye(channels)
-        above_gye = float(np.max(gye - seen.upper))
-        excess = _excess(seen, gye, before.level * case.prescription.total_gy_rbe)
-        before, chosen = _with_more(before, chosen, _missed(seen, excess, chosen), seen.is_target)
-    assert before is not None, "there is at least one stage"
-    return _finished(seen, before, channels)
+        raised, rows = _with_more(raised, rows, missed)
+        watched = watch(seen, rows)
+        chosen = np.union1d(raised.chosen, np.searchsorted(rows, missed))
+        raised = raise_minimum(
+            watched, chosen, raised.weight, steps=STEPS_AGAIN, before=raised, report=told.report
+        )
+        channels = seen.exact(raised.weight, every)
+    return _finished(seen, raised, channels)
 
 
-def _staged(
-    seen: Seen,
-    chosen: NDArray[np.int64],
-    *,
-    stage: Stage,
-    weight: Array | None,
-    before: Raised | None,
-    report: Report,
-) -> Raised:
-    """Improve on the working set.
+def _missed(seen: Seen, channels: Channels, level_gye: float, rows: Indices) -> Indices:
+    """Find rows that were not watched and are beyond a limit or below the level: the worst of each cell."""
+    gye = seen.gye(channels)
+    excess = gye - seen.upper
+    excess[seen.is_target] = np.maximum(excess, level_gye - gye)[seen.is_target]
+    excess[rows] = -np.inf
+    found = np.flatnonzero(excess > 0.0)
+    return worst_of_cells(seen, found, excess[found])
 
-    A function of its own, so that the influence of one stage is gone before that of the next is built.
-    """
-    problem = seen.problem(chosen)
-    if before is not None:
-        weight = before.weight
-    elif weight is None:
-        weight = least_squares_start(problem)
-    return raise_minimum(
-        problem,
-        weight,
-        lambda numbers: seen.written_out(chosen[numbers]),
-        steps=stage.steps,
-        before=before,
-        held=stage.held,
-        report=report,
-    )
+
+def _with_more(raised: Raised, rows: Indices, missed: Indices) -> tuple[Raised, Indices]:
+    """Watch more rows; their multipliers are zero."""
+    every = np.union1d(rows, missed)
+    below, above = np.zeros((2, every.size))
+    place = np.searchsorted(every, rows)
+    below[place], above[place] = raised.below, raised.above
+    return replace(raised, below=below, above=above), every
 
 
 def _finished(seen: Seen, state: Raised, channels: Channels) -> xr.Dataset:
@@ -191,7 +148,7 @@ def _finished(seen: Seen, state: Raised, channels: Channels) -> xr.Dataset:
     return schema.check(planned, "weight")
 
 
-def _first_working_set(seen: Seen) -> NDArray[np.int64]:
+def _first_working_set(seen: Seen) -> Indices:
     """Take all planned target samples and parts of the others and of each scenario's, in rising order."""
     parts = [
         np.flatnonzero(seen.planned & (seen.structure == schema.STRUCTURES[name]) & chosen)[::every]
@@ -201,46 +158,14 @@ def _first_working_set(seen: Seen) -> NDArray[np.int64]:
     return np.sort(np.concatenate(parts))
 
 
-def _excess(seen: Seen, gye: Array, level_gye: float) -> Array:
-    """Compute how far [Gy(RBE)] rows are beyond their bound, or the target's below the level."""
-    excess = gye - seen.bound
-    is_target = seen.is_target
-    excess[is_target] = np.maximum(excess[is_target], level_gye - gye[is_target])
-    return excess
-
-
-def _missed(seen: Seen, excess: Array, chosen: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Find rows outside the working set that come near a bound: the worst of each small cell."""
-    new = excess > -NEAR_LIMIT_GYE
-    new[chosen] = False
-    found = np.flatnonzero(new)
-    worst_first = found[np.argsort(-excess[found], kind="stable")]
-    cell = np.floor(seen.points[worst_first] / CELL_MM).astype(np.int64)
-    _, first = np.unique(np.column_stack([seen.scenario[worst_first], cell]), axis=0, return_index=True)
-    return np.sort(worst_first[first])
-
-
-def _with_more(
-    raised: Raised, chosen: NDArray[np.int64], added: NDArray[np.int64], is_target: NDArray[np.bool_]
-) -> tuple[Raised, NDArray[np.int64]]:
-    """Add samples to the working set; their multipliers are zero."""
-    every = np.union1d(chosen, added)
-    above, below = np.zeros(is_target.size), np.zeros(is_target.size)
-    above[chosen] = raised.above
-    below[chosen[is_target[chosen]]] = raised.below
-    return replace(raised, above=above[every], below=below[every[is_target[every]]]), every
-
-
 class _Told:
-    """Counts the steps of one stage and tells the target minimum that they hold on to."""
+    """Counts steps and tells the target minimum that they hold on to."""
 
-    def __init__(self, progress: Progress, number: int, stage: Stage) -> None:
-        self.progress, self.steps, self.count = progress, stage.steps, 0
-        self.begin = sum(each.steps for each in STAGES[:number]) + LAST.steps * max(0, number - len(STAGES))
-        progress("planning", min(1.0, self.begin / ALL_STEPS))
+    def __init__(self, progress: Progress) -> None:
+        self.progress, self.count = progress, 0
+        progress("planning", 0.0)
 
     def report(self, level_gye: float) -> None:
         """Report a step."""
         self.count += 1
-        done = min(1.0, (self.begin + self.count) / ALL_STEPS)
-        self.progress(f"planning, target minimum {level_gye:.1f} GyE", done)
+        self.progress(f"planning, target minimum {level_gye:.1f} GyE", min(1.0, self.count / MOST_STEPS))

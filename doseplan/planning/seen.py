@@ -11,7 +11,15 @@ from doseplan import schema
 from doseplan.biology.courses import course_dose
 from doseplan.biology.models import rbe_model
 from doseplan.case.spec import Case
-from doseplan.dose import DoseOperator, Rays, course_channels, dose_operator, influence_rows, spot_courses
+from doseplan.dose import (
+    DoseOperator,
+    RayPairs,
+    Rays,
+    course_channels,
+    find_pairs,
+    influence_rows,
+    spot_courses,
+)
 from doseplan.dose.curves import peak_root
 from doseplan.evaluation.agreement import at_points
 from doseplan.messages import InputError
@@ -23,9 +31,8 @@ Array = NDArray[np.float64]
 Indices = NDArray[np.int64]
 Chosen = NDArray[np.bool_]
 
-TARGET_AIM_GYE = 0.75
-"""[Gy(RBE)] the working bound of the target lies this far below its limit: isolated peaks between working
-samples then seldom break the limit, for which the whole plan would have to be scaled down."""
+MEMORY_GIB = 6.0
+"""[GiB] pairs of rays and rows of one scenario may take this much."""
 
 REACHED = 1e-3
 """[1] a target sample that all spots together give less than this part of the usual is out of reach."""
@@ -91,21 +98,21 @@ class Seen:
         fractions = spot_courses(self.case, self.spots)[1]
         return course_dose(rbe_model(self.case.prescription.scale), *channels, fractions)
 
-    def problem(self, chosen: Indices) -> Problem:
-        """Find what the spots do to some rows.
+    def pairs(self, chosen: Indices) -> list[RayPairs]:
+        """Find the rays near some rows, in each scenario that they are of."""
+        scale = self.case.prescription.scale
+        return [
+            find_pairs(self.points[rows], rays, self.library, scale=scale, memory_gib=MEMORY_GIB)
+            for rays, rows in self._by_scenario(chosen)
+        ]
 
-        Raises
-        ------
-        InputError
-            No spot reaches a target sample.
-        """
+    def problem(self, operators: Sequence[DoseOperator], chosen: Indices) -> Problem:
+        """Put operators for some rows, one for each scenario that they are of, into a problem."""
         scale = self.case.prescription.scale
         course, fractions = spot_courses(self.case, self.spots)
-        problem = Problem(
-            operators=[
-                self._corrected(dose_operator(self.points[rows], rays, self.library, scale=scale), rows)
-                for rays, rows in self._by_scenario(chosen)
-            ],
+        parts = zip(operators, self._by_scenario(chosen), strict=True)
+        return Problem(
+            operators=[self._corrected(operator, rows) for operator, (_, rows) in parts],
             peak=peak_root(self.library, scale)[self.spots["energy_index"].values],
             upper=self.bound[chosen],
             target=np.flatnonzero(self.is_target[chosen]).astype(np.int64),
@@ -114,8 +121,6 @@ class Seen:
             prescription_gye=self.case.prescription.total_gy_rbe,
             scale=scale,
         )
-        self._require_reach(problem, chosen)
-        return problem
 
     def written_out(self, chosen: Indices) -> Channels:
         """Write out what each spot gives to some rows, (row, spot) each."""
@@ -141,7 +146,14 @@ class Seen:
         parts = [(rays, chosen[self.scenario[chosen] == index]) for index, rays in enumerate(self.rays)]
         return [(rays, rows) for rays, rows in parts if rows.size > 0]
 
-    def _require_reach(self, problem: Problem, chosen: Indices) -> None:
+    def require_reach(self, problem: Problem, chosen: Indices) -> None:
+        """Refuse target samples that no spot reaches.
+
+        Raises
+        ------
+        InputError
+            Says where.
+        """
         together = influence_channels(problem, np.ones(problem.spots))[1].sum(axis=0)[problem.target]
         unreached = together <= REACHED * np.median(together) if together.size else np.zeros(0, np.bool_)
         if unreached.any():
@@ -171,7 +183,6 @@ def seen_samples(
     # working bounds also hold back other tissue, which no case limit names
     hot = 0.01 * HOT_TISSUE_PERCENT * case.prescription.total_gy_rbe
     bound = np.where(np.isfinite(upper) | is_target, upper, hot)
-    bound[is_target] -= TARGET_AIM_GYE
     elsewhere = np.flatnonzero(is_target | np.isfinite(upper))
     rows = [np.arange(structure.size), *[elsewhere] * (len(rays) - 1)]
     row = np.concatenate(rows)
