@@ -106,7 +106,7 @@ def page(record: Record) -> str:
         "\n![Gap against time](planning.png)\n",
         "The first part of the time goes into finding the samples that bind; then mixtures are narrowed, "
         "then split. Where the samples that bind would allow the whole prescription, the first bound is left "
-        "as it is.\n",
+        "as it is: plans seek no more than that.\n",
     ]
     return "\n".join(lines) + "\n"
 
