@@ -63,7 +63,7 @@ def optimise(
         Rays of the same spots in error scenarios. The limits of organs hold in each of them too, and the
         target minimum that is raised is the lowest of all.
     start
-        Spots with the weights of a plan for the same spots (another arm): saves work, changes the result
+        Spots with the weights of a plan for the same spots (another arm), to begin with; changes the result
         within the tolerance.
     correction
         From `correction_field`: multiplies the channels of every sample, and by `STAY_BELOW` of its standard
