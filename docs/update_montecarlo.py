@@ -14,7 +14,6 @@ it takes about an hour on two cores with 10 million histories; CI only compares 
 import argparse
 import importlib.util
 import json
-import subprocess
 import sys
 import time
 from importlib.metadata import version
@@ -28,6 +27,7 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from records import ROOT, commit
 from scipy.ndimage import gaussian_filter
 
 from doseplan.biology.models import rbe_model
@@ -51,7 +51,6 @@ from doseplan.study.correction import cord_verdicts, correct_run
 from doseplan.study.pipeline import plan_arm
 from doseplan.study.recalculation import FOLDER, stored_or_new
 
-ROOT = Path(__file__).parent.parent
 PAGE, RECORD = ROOT / "docs" / "monte_carlo.md", ROOT / "docs" / "monte_carlo.json"
 CASE = "t11_t12_mpnst"
 FIELDS = ("water", "bone", "lung", "titanium")
@@ -148,7 +147,7 @@ def main(arguments: list[str]) -> int:
     wanted = [] if stated.page else (stated.only.split(",") if stated.only else list(known))
     if unknown := [name for name in wanted if name not in known]:
         parser.error(f"--only: expected some of {', '.join(known)}, got {', '.join(unknown)}")
-    source = commit()
+    source = commit("monte_carlo")
     for name in wanted:
         if name == "ct" and stated.ct is None:
             sys.stderr.write("ct: left as it is, no --ct\n")
@@ -170,18 +169,6 @@ def compute(name: str, stated: argparse.Namespace) -> Record:
         found = arm_part(name, stated.folder, stated.histories)
     versions = {name: version(name) for name in ("doseplan", "numpy", "numba", "pymedphys")}
     return {**found, "threads": numba.get_num_threads(), "versions": versions}
-
-
-def commit() -> str:
-    """Name the commit, with a plus where files other than the record's differ from it."""
-
-    def git(*arguments: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            ["git", "-C", str(ROOT), *arguments], capture_output=True, text=True, check=False
-        )
-
-    changed = git("diff", "--quiet", "HEAD", "--", ".", ":(exclude)docs/monte_carlo*").returncode
-    return git("rev-parse", "--short", "HEAD").stdout.strip() + ("+" if changed else "")
 
 
 # --- what is compared

@@ -6,7 +6,6 @@ minutes on two cores): every arm of a finished run of the bundled case is proven
 
 import json
 import platform
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ import numba
 import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure
+from records import ROOT, commit, told
 
 from doseplan.case import parse_case
 from doseplan.dose import beam_library
@@ -25,7 +25,6 @@ from doseplan.present import save_figure
 
 Record = dict[str, Any]
 
-ROOT = Path(__file__).parent.parent
 RECORD, PAGE, PICTURE = (ROOT / "docs" / f"planning.{suffix}" for suffix in ("json", "md", "png"))
 
 
@@ -45,7 +44,7 @@ def measure(folder: Path) -> Record:
             "history": [[round(float(each), 3) for each in point] for point in found.history],
         }
     return {
-        "commit": commit(),
+        "commit": commit("planning"),
         "python": platform.python_version(),
         "threads": numba.get_num_threads(),
         "case": case.name,
@@ -58,23 +57,6 @@ def stages(tree: xr.DataTree, arm: str) -> tuple[xr.Dataset, xr.Dataset, xr.Data
     """Take an arm's phantom, samples and spots."""
     phantom, samples, spots = (tree[arm][name].to_dataset() for name in ("anatomy", "samples", "spots"))
     return phantom, samples, spots
-
-
-def commit() -> str:
-    """Name the commit, with a plus where files other than the record's differ from it."""
-
-    def git(*arguments: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            ["git", "-C", str(ROOT), *arguments], capture_output=True, text=True, check=False
-        )
-
-    changed = git("diff", "--quiet", "HEAD", "--", ".", ":(exclude)docs/planning*").returncode
-    return git("rev-parse", "--short", "HEAD").stdout.strip() + ("+" if changed else "")
-
-
-def told(line: str) -> None:
-    """Say on standard error what is being done."""
-    sys.stderr.write(line + "\n")
 
 
 HEAD = """# Plans and what is proven of them

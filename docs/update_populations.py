@@ -9,7 +9,6 @@ import json
 import math
 import platform
 import resource
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -18,6 +17,7 @@ from typing import Any
 
 import numba
 import numpy as np
+from records import ROOT, commit, told
 
 from doseplan.case import bundled_cases, load_case, parse_case, read_population
 from doseplan.case.levels import SPREAD_PERCENT
@@ -28,7 +28,6 @@ from doseplan.study.population import ANATOMIES
 
 Record = dict[str, Any]
 
-ROOT = Path(__file__).parent.parent
 RECORD, PAGE = (ROOT / "docs" / f"populations.{suffix}" for suffix in ("json", "md"))
 
 STUDY = 1000
@@ -64,7 +63,7 @@ WHOLE_RANGE = [float(each) for each in range(11)]
 def measure(name: str, count: int) -> Record:
     """Draw anatomies one after the other, and note what each costs."""
     numba.set_num_threads(1)
-    coarse, version = name == "coarse", commit()
+    coarse, version = name == "coarse", commit("populations")
     case = parse_case(COARSE, None, where="coarse.toml") if coarse else load_case(bundled_cases()[name])
     steps = STEPS.get(name, WHOLE_RANGE)
     found = []
@@ -92,23 +91,6 @@ def measure(name: str, count: int) -> Record:
         "peak_gib": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20, 2),
         "anatomies": found,
     }
-
-
-def commit() -> str:
-    """Name the commit, with a plus where files other than the record's differ from it."""
-
-    def git(*arguments: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            ["git", "-C", str(ROOT), *arguments], capture_output=True, text=True, check=False
-        )
-
-    changed = git("diff", "--quiet", "HEAD", "--", ".", ":(exclude)docs/populations*").returncode
-    return git("rev-parse", "--short", "HEAD").stdout.strip() + ("+" if changed else "")
-
-
-def told(line: str) -> None:
-    """Say on standard error what is being done."""
-    sys.stderr.write(line + "\n")
 
 
 HEAD = """# Populations: how many patients need how many millimetres

@@ -1,28 +1,17 @@
 """What docs/benchmarks.md stands on: the stored results, and our half of the comparison with pyRadPlan."""
 
-import importlib.util
 import json
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
 import pytest
+import update_benchmarks as page
 
 from doseplan.cli.bench import benchmark_module
 
 ROOT = Path(__file__).parent.parent
 peer = benchmark_module("compare_pyradplan")
-
-
-@pytest.fixture(scope="module")
-def page() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("update_benchmarks", ROOT / "docs" / "update_benchmarks.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 @pytest.fixture
@@ -49,7 +38,7 @@ def table(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     }
 
 
-def test_the_page_is_that_of_the_stored_results(page: ModuleType) -> None:
+def test_the_page_is_that_of_the_stored_results() -> None:
     result, found = (json.loads(path.read_text(encoding="utf-8")) for path in (page.RESULT, page.PEER))
     lines = [page.HEAD, *page.table(result), *page.figure_lines(result), *page.peer_lines(found), ""]
     assert page.PAGE.read_text(encoding="utf-8") == "\n".join(lines)

@@ -1,13 +1,12 @@
 """What docs/monte_carlo.md says is what docs/monte_carlo.json holds, and every part has its figure."""
 
-import importlib.util
 import json
 from dataclasses import replace
 from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 import pytest
+import update_montecarlo as script
 import xarray as xr
 
 from doseplan import schema
@@ -17,18 +16,7 @@ from doseplan.case import bundled_cases, load_case
 ROOT = Path(__file__).parent.parent
 
 
-@pytest.fixture(scope="module")
-def script() -> ModuleType:
-    path = ROOT / "docs" / "update_montecarlo.py"
-    spec = importlib.util.spec_from_file_location("update_montecarlo", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-def test_the_page_is_that_of_the_stored_record(script: ModuleType) -> None:
+def test_the_page_is_that_of_the_stored_record() -> None:
     record = json.loads(script.RECORD.read_text(encoding="utf-8"))
     assert script.PAGE.read_text(encoding="utf-8") == script.page(record)
     for name in record:
@@ -36,7 +24,7 @@ def test_the_page_is_that_of_the_stored_record(script: ModuleType) -> None:
         assert not record[name]["commit"].endswith("+"), f"{name}: made with files that were not committed"
 
 
-def test_differences_are_counted_where_they_are(script: ModuleType) -> None:
+def test_differences_are_counted_where_they_are() -> None:
     axes = {n: schema.variable(n, 2.0 * np.arange(4)) for n in "zyx"}
     dose = np.full((4, 4, 4), 50.0)
     dose[0] = 1.0
@@ -56,7 +44,7 @@ def test_differences_are_counted_where_they_are(script: ModuleType) -> None:
     assert row["rest"]["beyond_percent"] == 0.0
 
 
-def test_regions_of_a_patient_share_no_voxel(script: ModuleType) -> None:
+def test_regions_of_a_patient_share_no_voxel() -> None:
     case = load_case(bundled_cases()["t11_t12_mpnst"])
     case = replace(case, grid=replace(case.grid, voxel_mm=2.0))
     phantom = build_phantom(case, separation_mm=3.0)

@@ -1,30 +1,16 @@
 """What docs/populations.md says is what docs/populations.json and the bundled table hold."""
 
-import importlib.util
 import json
 import math
 import re
-from pathlib import Path
 
+import update_populations as script
 from scipy.stats import t
 
 from doseplan.case import parse_population, read_population
 
-ROOT = Path(__file__).parent.parent
-
-
-def load_script():
-    path = ROOT / "docs" / "update_populations.py"
-    spec = importlib.util.spec_from_file_location("update_populations", path)
-    assert spec is not None
-    assert spec.loader is not None
-    script = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(script)
-    return script
-
 
 def test_the_page_is_that_of_the_stored_record() -> None:
-    script = load_script()
     record = json.loads(script.RECORD.read_text(encoding="utf-8"))
     text = script.page(record)
     assert script.PAGE.read_text(encoding="utf-8") == text
@@ -38,12 +24,11 @@ def test_the_page_is_that_of_the_stored_record() -> None:
 
 
 def test_the_table_that_the_page_shows_is_one() -> None:
-    (shown,) = re.findall(r"^```toml\n(.*?)^```$", load_script().OWN, re.MULTILINE | re.DOTALL)
+    (shown,) = re.findall(r"^```toml\n(.*?)^```$", script.OWN, re.MULTILINE | re.DOTALL)
     assert parse_population(shown).names == ("level", "roll")
 
 
 def test_the_cost_is_that_of_the_mean_anatomy() -> None:
-    script = load_script()
     anatomies = [{"cpu_s": 36.0, "plans": 3}, {"cpu_s": 72.0, "plans": 6}]
     row = script._cost("made up", {"range_mm": [0.0, 4.0, 1.0], "peak_gib": 1.0, "anatomies": anatomies})
     # 54 s each are 15 h for a thousand; the standard error of two is 18 s, twice that 10 h
@@ -51,7 +36,6 @@ def test_the_cost_is_that_of_the_mean_anatomy() -> None:
 
 
 def test_the_least_correlation_is_that_of_the_test() -> None:
-    script = load_script()
     assert script._least(100, 1) < script._least(100, 10) < script._least(50, 10)
     # Student's t of this correlation is as likely as the corrected level: two tests of ten drivers
     found = script._least(40, 10)
