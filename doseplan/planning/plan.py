@@ -24,7 +24,7 @@ Indices = NDArray[np.int64]
 MOST_STEPS = 45
 """Newton steps at most."""
 
-STEPS_AGAIN, MOST_AGAIN = 8, 3
+STEPS_AGAIN, MOST_AGAIN = 20, 3
 """Newton steps with rows of error scenarios that were not watched before, and how often."""
 
 TOLERANCE_PERCENT = 1.0
