@@ -346,7 +346,7 @@ def _stepped(setting: _Setting, point: _Point, path: float) -> tuple[_Point, flo
             break
         setting.choose(np.union1d(setting.chosen, near))
         point, guess = _joined(setting, point, path, near), step.solved
-    point = _moved(setting, point, view, step, way.at(length), length)
+    point = _moved(point, view, step, way.at(length), length)
     if near.size > 0:
         setting.choose(np.union1d(setting.chosen, near))
         point = _joined(setting, point, path, near)
@@ -402,9 +402,7 @@ def _reach_of_weights(point: _Point, step: Step) -> float:
     return length
 
 
-def _moved(
-    setting: _Setting, point: _Point, view: View, step: Step, channels: Channels, length: float
-) -> _Point:
+def _moved(point: _Point, view: View, step: Step, channels: Channels, length: float) -> _Point:
     """Go along a step; multipliers go their own way."""
     duals = (view.below, view.above, point.spot)
     slacks = (view.over, view.room, point.amount)

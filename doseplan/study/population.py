@@ -28,7 +28,7 @@ from doseplan.study.points import json_plain
 from doseplan.study.population_dataset import population_dataset
 from doseplan.study.sweeping import kept_in
 from doseplan.study.time_left import Took, timed
-from doseplan.study.workers import Job, Workers, share_out
+from doseplan.study.workers import Job, Workers, require_scheduler, share_out
 
 ANATOMIES = "anatomies"
 """Folder of the points, a folder for each anatomy."""
@@ -108,6 +108,7 @@ def sample_population(
     drawn = draw_anatomies(case, chosen, count=anatomies, seed=seed)
     search = Search(separations=separations, programs=programs if prove else 0)
     attributes = _attributes(case, chosen, seed)
+    require_scheduler(workers)
     with kept_in(out) as folder:
         check_folder(folder, attributes, file=POPULATION_FILE)
         open_run(folder, attributes, file=POPULATION_FILE)

@@ -31,7 +31,7 @@ from doseplan.study.points import (
 )
 from doseplan.study.sweep_table import sweep_dataset
 from doseplan.study.time_left import Task, do_task, work_through
-from doseplan.study.workers import Job, Workers, share_out
+from doseplan.study.workers import Job, Workers, require_scheduler, share_out
 
 FRACTIONS = "prescription.fractions"
 
@@ -100,6 +100,7 @@ def sweep(
     points = points_of(case, axes)
     if prove:
         require_provable(case)
+    require_scheduler(workers)
     with kept_in(out) as folder:
         study = begin_study(case, folder)
         tasks = tasks_of(study, list(points.values()), programs=programs if prove else 0, dose=dose)

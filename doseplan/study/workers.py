@@ -15,7 +15,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from doseplan.messages import InputError, LimitError, Progress
+from doseplan.messages import InputError, LimitError, Progress, silent
 
 GIB = 2**30
 
@@ -115,6 +115,19 @@ def share_out(
     if peak is not None:
         progress(f"workers are done; the largest took {peak:.2f} GiB of memory", 1.0)
     return peak
+
+
+def require_scheduler(workers: Workers | None) -> None:
+    """Refuse a scheduler that is not there or has no worker, before anything is written.
+
+    Raises
+    ------
+    InputError
+        Says which.
+    """
+    if workers is not None and workers.scheduler is not None:
+        with _connected(workers, 0, silent):
+            pass
 
 
 def local_memory_gib(workers: Workers) -> float:

@@ -325,6 +325,7 @@ def test_a_scheduler_without_workers_or_none_at_all_is_one_line(
         stated = Workers(scheduler=empty.scheduler_address)
         with pytest.raises(InputError, match=r"scheduler: expected a worker of tcp://.*, got none in 1 s"):
             sweep(case, separation_mm=[0], out=tmp_path / "b", workers=stated)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_workers_that_would_lose_work_are_refused(tmp_path) -> None:
