@@ -4,7 +4,7 @@ from dataclasses import fields, is_dataclass
 
 from doseplan.case.anatomy_spec import Area, Length, Part
 from doseplan.case.courses import field_names
-from doseplan.case.spec import Case, PhantomCase, ScanCase
+from doseplan.case.spec import TISSUE_LIMIT, Case, PhantomCase, ScanCase
 
 UNSOURCED = ("assumed", "from memory")
 """A source that starts with one of these is no published source."""
@@ -13,8 +13,8 @@ UNSOURCED = ("assumed", "from memory")
 def assumptions(case: Case) -> tuple[str, ...]:
     """Write the assumptions of a case as sentences for the report, those of one kind together."""
     if isinstance(case, ScanCase):
-        return (*_of_scan(case), *_of_fields(case))
-    return (*_of_case(case), *_of_fields(case), *_of_anatomy(case))
+        return (*_of_scan(case), *_of_fields(case), *_of_limits(case))
+    return (*_of_case(case), *_of_fields(case), *_of_limits(case), *_of_anatomy(case))
 
 
 def _of_scan(case: ScanCase) -> list[str]:
@@ -121,6 +121,13 @@ def _of_fields(case: Case) -> list[str]:
             "change from day to day are not among them"
         )
     return lines
+
+
+def _of_limits(case: Case) -> list[str]:
+    """Sentence for the limit that a case has without stating it."""
+    if not any(limit is TISSUE_LIMIT for limit in case.constraint):
+        return []
+    return [f"limit of other tissue: {TISSUE_LIMIT.max_percent:g} % of the prescription (assumed)"]
 
 
 def _of_anatomy(case: PhantomCase) -> list[str]:

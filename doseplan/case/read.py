@@ -17,6 +17,7 @@ from doseplan.case.assume import assumptions
 from doseplan.case.complaints import complaints, nearest, shown
 from doseplan.case.field_sets import expand_fields
 from doseplan.case.levels import expand_anatomy
+from doseplan.case.limits import with_tissue_limit
 from doseplan.case.sense import sense, sense_scan
 from doseplan.case.spec import Case, PhantomCase, ScanCase
 from doseplan.messages import InputError
@@ -135,6 +136,7 @@ def parse_case(
     wrong = [*unknown, *lines, *sense(case, where=where, anatomy_where=anatomy_place)]
     if wrong:
         raise InputError(*wrong)
+    case = replace(case, constraint=with_tissue_limit(case.constraint))
     return replace(case, assumptions=assumptions(case), case_toml=case_text, anatomy_toml=anatomy_text or "")
 
 
@@ -155,6 +157,7 @@ def _parse_scan_case(
     wrong = [*unknown, *lines, *sense_scan(case, where=where)]
     if wrong:
         raise InputError(*wrong)
+    case = replace(case, constraint=with_tissue_limit(case.constraint))
     return replace(case, assumptions=assumptions(case), case_toml=case_text, anatomy_toml=scan_text or "")
 
 

@@ -111,24 +111,45 @@ class Robustness:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Constraint:
-    """A hard maximum of RBE-weighted dose; exactly one of the two maxima is stated.
+    """A hard limit of RBE-weighted dose: of the maximum, of the dose at a volume, or of the mean.
 
-    `scale` and `fractions` may be stated; a limit on another scale than the prescription's is refused.
+    Exactly one of the four doses is stated. A maximum with `volume_cm3` is one for all but the hottest part
+    of that volume: the dose that this part gets at least (D at volume). `other` is tissue around the
+    unoperated target that is neither cord nor target. `scale` and `fractions` may be stated; a limit on
+    another scale than the prescription's is refused.
     """
 
     __pydantic_config__ = STRICT
 
-    structure: Literal["cord", "target"]
+    structure: Literal["cord", "target", "other"]
     max_gy_rbe: Annotated[float, Field(gt=0.0, le=200.0)] | None = None
     max_percent: Annotated[float, Field(gt=0.0, le=200.0)] | None = None
+    mean_gy_rbe: Annotated[float, Field(gt=0.0, le=200.0)] | None = None
+    mean_percent: Annotated[float, Field(gt=0.0, le=200.0)] | None = None
+    volume_cm3: Annotated[float, Field(gt=0.0, le=1000.0)] | None = None
     scale: str | None = None
     fractions: int | None = None
 
     def __post_init__(self) -> None:
-        """Refuse no maximum or two."""
-        stated = [name for name in ("max_gy_rbe", "max_percent") if getattr(self, name) is not None]
+        """Refuse no dose or two, and a volume beside a mean."""
+        names = ("max_gy_rbe", "max_percent", "mean_gy_rbe", "mean_percent")
+        stated = [name for name in names if getattr(self, name) is not None]
         if len(stated) != 1:
-            raise ValueError(f"expected exactly one of max_gy_rbe, max_percent, got {stated or 'neither'}")
+            raise ValueError(f"expected exactly one of {', '.join(names)}, got {stated or 'none of them'}")
+        if self.kind == "mean" and self.volume_cm3 is not None:
+            raise ValueError(f"expected volume_cm3 beside a maximum only, got it beside {stated[0]}")
+
+    @property
+    def kind(self) -> Literal["max", "volume", "mean"]:
+        """What of the structure's dose is limited."""
+        if self.mean_gy_rbe is not None or self.mean_percent is not None:
+            return "mean"
+        return "max" if self.volume_cm3 is None else "volume"
+
+    @property
+    def percent(self) -> float | None:
+        """The limit in per cent of the prescription, if it is stated so."""
+        return self.max_percent if self.max_percent is not None else self.mean_percent
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -171,9 +192,14 @@ class CaseCheck:
 
 
 DEFAULT_FIELDS = (BeamField(gantry_deg=150.0), BeamField(gantry_deg=210.0))
+TISSUE_LIMIT = Constraint(structure="other", max_percent=110.0)
+"""Of every case that states no limit of other tissue (assumed): without one, all that the target minimum
+gains would be taken from the tissue around."""
+
 DEFAULT_CONSTRAINTS = (
     Constraint(structure="cord", max_gy_rbe=50.0),
     Constraint(structure="target", max_percent=110.0),
+    TISSUE_LIMIT,
 )
 DEFAULT_GOALS = (Goal(min_percent=90.0), Goal(dose_percent=95.0, volume_percent=95.0))
 

@@ -134,6 +134,7 @@ def prove(
     prepare_kernels()
     if check:
         return _check_proofs(run_folder, as_json)
+    from doseplan.present.table import left_out_lines
     from doseplan.study.proof import prove_run
 
     with progress() as report:
@@ -145,6 +146,8 @@ def prove(
                 f"{name}: target minimum: achieved {each['dmin_gye']:.2f} GyE, proven maximum "
                 f"{each['dmin_upper_gye']:.2f} GyE, gap {each['gap_percent']:.2f} % of the prescription"
             )
+            for line in left_out_lines(name, each):
+                console.print(line)
 
     answer({"arms": found}, as_json, show)
 

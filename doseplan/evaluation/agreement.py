@@ -8,11 +8,11 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter, map_coordinates
 
 from doseplan.biology import require_same_scale
+from doseplan.case.limits import cord_limit
 from doseplan.case.spec import Case
 from doseplan.dose.voxel_sums import BODY_RSP
 from doseplan.evaluation.arm import separation_of
 from doseplan.evaluation.gamma import GAMMA_MM, GAMMA_PERCENT, gamma_percent
-from doseplan.evaluation.goals import limit_gy_rbe
 from doseplan.evaluation.volume import Array, dose_at_percent, dose_at_volume, structure_masks
 from doseplan.messages import InputError
 from doseplan.montecarlo.voxels import coarse_mean, score_factors
@@ -167,8 +167,7 @@ def at_points(values: xr.DataArray, points: Array) -> Array:
 def _cord_rows(
     case: Case, samples: xr.Dataset, mask: NDArray[np.bool_], pencil: Array, monte_carlo: Array, spread: Array
 ) -> list[dict[str, Any]]:
-    limits = [limit_gy_rbe(case, limit) for limit in case.constraint if limit.structure == "cord"]
-    limit = min(limits, default=None)
+    limit = cord_limit(case)
     one, other, sigma = pencil[mask], monte_carlo[mask], spread[mask]
     hottest, anywhere = int(one.argmax()), int(other.argmax())
     rows = [

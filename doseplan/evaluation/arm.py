@@ -10,8 +10,9 @@ import xarray as xr
 from doseplan import schema
 from doseplan.biology import require_same_scale
 from doseplan.biology.models import rbe_model
+from doseplan.case.limits import cord_limit
 from doseplan.case.spec import Case
-from doseplan.evaluation.goals import limit_gy_rbe, verdicts
+from doseplan.evaluation.goals import verdicts
 from doseplan.evaluation.volume import (
     STRIP_MM,
     Array,
@@ -80,7 +81,8 @@ def evaluate_arm(case: Case, phantom: xr.Dataset, samples: xr.Dataset, dose: xr.
     masks = structure_masks(samples, separation)
     _require_structures(samples, masks)
     points = {name: _points(samples, dose, mask) for name, mask in masks.items() if mask.any()}
-    goals = verdicts(case, dose["sample_dose_rbe"].values, samples["sample_volume"].values, masks)
+    structure = samples["sample_structure"].values
+    goals = verdicts(case, dose["sample_dose_rbe"].values, samples["sample_volume"].values, structure)
     total = case.prescription.total_gy_rbe
     arm = {
         "separation_mm": separation,
@@ -151,15 +153,15 @@ def _points(samples: xr.Dataset, dose: xr.Dataset, mask: Mask) -> Points:
 
 
 def _cord(case: Case, points: Points, goals: list[Metrics]) -> Metrics:
-    limits = [limit_gy_rbe(case, limit) for limit in case.constraint if limit.structure == "cord"]
+    judged = [goal["met"] for goal in goals if goal["structure"] == "cord"]
     metrics = _at_sample("max", points, int(points.rbe.argmax()), where=True)
     for name, volume in CORD_VOLUMES_CM3.items():
         metrics |= _beside(name, points, dose_at_volume(points.rbe, points.volume, volume))
     return {
         "volume_cm3": float(points.volume.sum()),
         **metrics,
-        "limit_gye": min(limits, default=None),
-        "met": all(goal["met"] for goal in goals if goal["structure"] == "cord") if limits else None,
+        "limit_gye": cord_limit(case),
+        "met": all(judged) if judged else None,
     }
 
 

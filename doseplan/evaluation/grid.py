@@ -11,6 +11,7 @@ from doseplan.evaluation.arm import CORD_VOLUMES_CM3, TARGET_PERCENTS
 from doseplan.evaluation.goals import verdicts
 from doseplan.evaluation.volume import (
     Array,
+    Mask,
     dose_at_percent,
     dose_at_volume,
     structure_masks,
@@ -48,8 +49,12 @@ def judge_grid(case: Case, samples: xr.Dataset, dose: xr.Dataset) -> dict[str, A
     at_samples = np.zeros(samples.sizes["sample"])
     judged = masks["cord"] | masks["target"]
     at_samples[judged] = interpolated(dose, samples["sample_position"].values[judged])
-    volume = samples["sample_volume"].values
-    goals = verdicts(case, at_samples, volume, masks)
+    volume, structure = samples["sample_volume"].values, samples["sample_structure"].values
+    # other tissue counts as far as the grid reaches
+    there = ~judged & ~_outside(dose, samples["sample_position"].values)
+    at_samples[there] = interpolated(dose, samples["sample_position"].values[there])
+    seen = judged | there
+    goals = verdicts(case, at_samples[seen], volume[seen], structure[seen])
     total = case.prescription.total_gy_rbe
     cord, target = at_samples[masks["cord"]], at_samples[masks["target"]]
     cord_volume, target_volume = volume[masks["cord"]], volume[masks["target"]]
@@ -85,8 +90,7 @@ def interpolated(dose: xr.Dataset, position: Array) -> Array:
     for place, axis in enumerate("zyx"):
         centres = dose[axis].values
         at = np.interp(position[:, 2 - place], centres, np.arange(len(centres)))
-        half = (centres[1] - centres[0]) / 2 if len(centres) > 1 else np.inf
-        outside = (position[:, 2 - place] < centres[0] - half) | (position[:, 2 - place] > centres[-1] + half)
+        outside = _outside_along(dose, position, axis)
         if outside.any():
             raise InputError(
                 f"dose: expected to cover cord and target, got {int(outside.sum())} of {len(at)} samples "
@@ -97,3 +101,14 @@ def interpolated(dose: xr.Dataset, position: Array) -> Array:
     if not np.isfinite(found).all():
         raise InputError("dose: expected finite values in cord and target, got some that are not")
     return np.asarray(found)
+
+
+def _outside(dose: xr.Dataset, position: Array) -> Mask:
+    return np.asarray(np.any([_outside_along(dose, position, axis) for axis in "zyx"], axis=0))
+
+
+def _outside_along(dose: xr.Dataset, position: Array, axis: str) -> Mask:
+    """Tell which positions lie beyond the faces of the outer voxels."""
+    centres, at = dose[axis].values, position[:, "xyz".index(axis)]
+    half = (centres[1] - centres[0]) / 2 if len(centres) > 1 else np.inf
+    return np.asarray((at < centres[0] - half) | (at > centres[-1] + half))

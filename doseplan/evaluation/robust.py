@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
+from numpy.typing import NDArray
 
 from doseplan import schema
 from doseplan.biology import require_same_scale
@@ -52,13 +53,14 @@ def robust_metrics(case: Case, samples: xr.Dataset, separation_mm: float | None)
     masks = structure_masks(samples, separation_mm)
     volume = samples["sample_volume"].values
     nominal = samples["sample_dose_rbe"].values
+    structure = samples["sample_structure"].values
     rows = [
-        _row(case, dose[number], volume, masks, shift, error)
+        _row(case, dose[number], volume, structure, masks, shift, error)
         for number, (shift, error) in enumerate(
             zip(samples["scenario_shift"].values, samples["scenario_range_percent"].values, strict=True)
         )
     ]
-    planned = _row(case, nominal, volume, masks, np.zeros(3), 0.0)
+    planned = _row(case, nominal, volume, structure, masks, np.zeros(3), 0.0)
     judged = [planned, *rows[:systematic]]
     lowest = np.min([nominal, *dose[:systematic]], axis=0)
     return {
@@ -112,9 +114,15 @@ def scenario_name(row: Metrics) -> str:
 
 
 def _row(
-    case: Case, dose: Array, volume: Array, masks: dict[str, Mask], shift: Array, error: float
+    case: Case,
+    dose: Array,
+    volume: Array,
+    structure: NDArray[np.integer],
+    masks: dict[str, Mask],
+    shift: Array,
+    error: float,
 ) -> Metrics:
-    judged = verdicts(case, dose, volume, masks)
+    judged = verdicts(case, dose, volume, structure)
     return {
         "shift_mm": [float(each) for each in shift],
         "range_percent": float(error),
@@ -122,7 +130,7 @@ def _row(
         "target_dmin_gye": float(dose[masks["target"]].min()),
         "target_d98_gye": _d98(dose, volume, masks["target"]),
         "strip_d98_gye": _d98(dose, volume, masks["strip"]),
-        "limits_met": all(goal["met"] for goal in judged if goal["hard"] and goal["structure"] != "target"),
+        "limits_met": all(goal["met"] for goal in judged if goal["hard"] and goal["structure"] == "cord"),
         "goals_met": all(goal["met"] for goal in judged if not goal["hard"]),
     }
 

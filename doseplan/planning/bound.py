@@ -117,7 +117,8 @@ def prove(
     Returns
     -------
     Bound
-        Checked; of the samples, the spots and the dose model of the case, and of its limits at samples.
+        Checked; of the samples, the spots and the dose model of the case, and of its maxima at samples.
+        Limits at a volume and of means are left out: the bound holds with them too.
 
     Raises
     ------
@@ -137,11 +138,11 @@ def require_provable(case: Case) -> None:
     Raises
     ------
     InputError
-        The case states no limit, so that there is no maximum, or fields are given on different days: the
+        The case limits no maximum, so that there is none to prove, or fields are given on different days: the
         bound adds up the effects of all fields in every fraction.
     """
-    if not case.constraint:
-        raise InputError("proof: expected a case with a maximum on cord or target, got none")
+    if not any(limit.kind == "max" for limit in case.constraint):
+        raise InputError("proof: expected a case with a maximum of a structure, got none")
     if len(case.course) > 1:
         raise InputError(
             f"proof: expected all fields on the same days, got {len(case.course)} courses: "

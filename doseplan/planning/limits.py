@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from doseplan.biology.courses import course_factor
 from doseplan.biology.models import rbe_model
+from doseplan.case.limits import limit_gy_rbe
 from doseplan.case.spec import Case
 from doseplan.schema import STRUCTURES
 
@@ -16,17 +17,11 @@ Array = NDArray[np.float64]
 AIM_BELOW_GYE = 0.01
 """[Gy(RBE)] plans are made this far below a limit, so that it holds strictly in the final dose."""
 
-HOT_TISSUE_PERCENT = 110.0
-"""[%] of the prescription: what tissue outside cord and target may get while planning; not a case limit."""
-
-ASSUMPTIONS = (
-    f"planning keeps tissue around the target below {HOT_TISSUE_PERCENT:g} % of the prescription",
-    f"planning aims {AIM_BELOW_GYE:g} GyE below every hard limit",
-)
+ASSUMPTIONS = (f"planning aims {AIM_BELOW_GYE:g} GyE below every hard limit",)
 
 
 def upper_limits(case: Case, samples: xr.Dataset) -> Array:
-    """Find the dose that each sample must stay below, as planned: the tightest of its structure's limits.
+    """Find the dose that each sample must stay below, as planned: the tightest of its structure's maxima.
 
     Returns
     -------
@@ -34,14 +29,11 @@ def upper_limits(case: Case, samples: xr.Dataset) -> Array:
         Infinite where the case states none.
     """
     structure = samples["sample_structure"].values
-    total = case.prescription.total_gy_rbe
     upper = np.full(structure.size, np.inf)
     for limit in case.constraint:
-        stated = limit.max_gy_rbe if limit.max_gy_rbe is not None else limit.max_percent
-        assert stated is not None, "a constraint states exactly one maximum"
-        gye = stated if limit.max_gy_rbe is not None else 0.01 * stated * total
-        chosen = structure == STRUCTURES[limit.structure]
-        upper[chosen] = np.minimum(upper[chosen], gye - AIM_BELOW_GYE)
+        if limit.kind == "max":
+            chosen = structure == STRUCTURES[limit.structure]
+            upper[chosen] = np.minimum(upper[chosen], limit_gy_rbe(case, limit) - AIM_BELOW_GYE)
     return upper
 
 

@@ -52,6 +52,10 @@ class View:
         Dose, distance to the upper bound, and its multiplier.
     over, below : (target sample,)
         Distance to the level, and its multiplier.
+    pull : (mean, spot)
+        Derivatives of the limited mean doses by scaled weights.
+    left, means : (mean,)
+        Distance of each to its limit, and its multiplier.
     slopes
         Derivatives of the dose by both channels, (course, sample) each.
     """
@@ -71,6 +75,9 @@ class View:
     room: Array
     below: Array
     above: Array
+    pull: Array
+    left: Array
+    means: Array
 
     def change(self, move: Array) -> Array:
         """Compute to first order what a move of scaled weights changes in the dose."""
@@ -113,19 +120,22 @@ def newton_step(view: View, known: "Written", guess: Array | None = None) -> Ste
     by_dose = view.path / view.room
     by_dose[target] -= view.path / view.over + 2.0 * view.share * short
     downhill = view.path / view.amount - view.back(by_dose) - BURDEN_SHARE * view.burden
+    downhill -= _weighted(view.path / view.left, view.pull)
     level_downhill = 1.0 - float(np.sum(view.path / view.over)) - view.path / cap
     stiff_below = np.zeros(view.gye.size)
     stiff_below[target] = view.below / view.over
     stiff = view.above / view.room + stiff_below
     stiff[target] += 2.0 * view.share * (short > 0.0)
     stiff_level = float(np.sum(stiff_below)) + view.path / cap**2
+    stiff_means = view.means / view.left
     root = np.sqrt(view.amount / view.spot)
 
     # the level is eliminated: it follows the mean of the samples that hold it
     def apply(scaled: Array) -> Array:
         change = view.change(root * scaled)
         pull = stiff * change - stiff_below * (float(np.sum(stiff_below * change)) / stiff_level)
-        return scaled + root * view.back(pull)
+        of_means = stiff_means * np.sum(view.pull * (root * scaled), axis=1)
+        return scaled + root * (view.back(pull) + _weighted(of_means, view.pull))
 
     right = root * (downhill + view.back(stiff_below * (level_downhill / stiff_level)))
     precondition = known.preconditioner(view, root, stiff, stiff_below, stiff_level)
@@ -139,6 +149,10 @@ def newton_step(view: View, known: "Written", guess: Array | None = None) -> Ste
         solved=solved,
         products=used + 2,
     )
+
+
+def _weighted(share: Array, rows: Array) -> Array:
+    return np.asarray(np.sum(share[:, np.newaxis] * rows, axis=0))
 
 
 def _conjugate_gradients(

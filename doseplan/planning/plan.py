@@ -17,6 +17,13 @@ from doseplan.planning.problem import Channels
 from doseplan.planning.seen import Seen, corrected, seen_samples
 from doseplan.planning.solver import least_squares_start
 from doseplan.planning.watch import watch, worst_of_cells
+from doseplan.planning.whole import (
+    has_volume_limits,
+    largest_part,
+    require_volumes,
+    whole_limits_kept,
+    with_hottest_left_out,
+)
 
 Array = NDArray[np.float64]
 Indices = NDArray[np.int64]
@@ -33,6 +40,9 @@ TOLERANCE_PERCENT = 1.0
 CORD_EVERY, OTHER_EVERY = 2, 4
 """Of the planned samples of cord and other tissue, every so many-th starts in the working set."""
 
+SLACK_GYE = 1e-6
+"""[Gy(RBE)] rounding of the scaled dose, far below what planning aims below each limit."""
+
 SCENARIO_EVERY = 12
 """Of those of target and cord, every so many-th in each other scenario."""
 
@@ -46,7 +56,6 @@ def optimise(
     *,
     rays: Rays | None = None,
     errors: Sequence[Rays] = (),
-    start: xr.Dataset | None = None,
     correction: xr.Dataset | None = None,
     progress: Progress = silent,
 ) -> xr.Dataset:
@@ -62,9 +71,6 @@ def optimise(
     errors
         Rays of the same spots in error scenarios. The limits of organs hold in each of them too, and the
         target minimum that is raised is the lowest of all.
-    start
-        Spots with the weights of a plan for the same spots (another arm), to begin with; changes the result
-        within the tolerance.
     correction
         From `correction_field`: multiplies the channels of every sample, and by `STAY_BELOW` of its standard
         deviations limits are lowered.
@@ -79,20 +85,33 @@ def optimise(
     Raises
     ------
     InputError
-        A target sample is out of reach of every spot.
+        A target sample is out of reach of every spot, or a limit asks for the dose at more volume than its
+        structure has.
     """
     rays = trace_spots(phantom, spots, library) if rays is None else rays
     seen = seen_samples(case, samples, spots, library, [rays, *errors])
     if correction is not None:
         seen = corrected(seen, correction)
+    require_volumes(seen)
+    told = _Told(progress)
+    raised, channels = _planned(seen, told)
+    if has_volume_limits(seen) and not whole_limits_kept(seen, seen.gye(channels)):
+        # choosing the part again in the plan that comes out gained nothing
+        seen = with_hottest_left_out(seen, seen.gye(channels))
+        raised, channels = _planned(seen, told)
+    return _finished(seen, raised, channels)
+
+
+def _planned(seen: Seen, told: "_Told") -> tuple[Raised, Channels]:
+    """Plan for what is bound, and give the channels of all rows."""
     every, rows = np.arange(seen.scenario.size), np.flatnonzero(seen.nominal | seen.planned)
-    watched, told = watch(seen, rows), _Told(progress)
+    watched = watch(seen, rows)
     chosen = np.searchsorted(rows, _first_working_set(seen))
-    weight = least_squares_start(watched.part(chosen)) if start is None else start["weight"].values
+    weight = least_squares_start(watched.part(chosen))
     raised = raise_minimum(watched, chosen, weight, steps=MOST_STEPS, report=told.report)
     channels = seen.exact(raised.weight, every)
     for _ in range(MOST_AGAIN):
-        missed = _missed(seen, channels, raised.level * case.prescription.total_gy_rbe, rows)
+        missed = _missed(seen, channels, raised.level * seen.case.prescription.total_gy_rbe, rows)
         if missed.size == 0:
             break
         raised, rows = _with_more(raised, rows, missed)
@@ -102,13 +121,13 @@ def optimise(
             watched, chosen, raised.weight, steps=STEPS_AGAIN, before=raised, report=told.report
         )
         channels = seen.exact(raised.weight, every)
-    return _finished(seen, raised, channels)
+    return raised, channels
 
 
 def _missed(seen: Seen, channels: Channels, level_gye: float, rows: Indices) -> Indices:
     """Find rows that were not watched and are beyond a limit or below the level: the worst of each cell."""
     gye = seen.gye(channels)
-    excess = gye - seen.upper
+    excess = gye - seen.bound
     excess[seen.is_target] = np.maximum(excess, level_gye - gye)[seen.is_target]
     excess[rows] = -np.inf
     found = np.flatnonzero(excess > 0.0)
@@ -129,18 +148,24 @@ def _finished(seen: Seen, state: Raised, channels: Channels) -> xr.Dataset:
     linear, root = channels
     fractions = spot_courses(seen.case, seen.spots)[1]
     factor = largest_scale(linear, root, seen.upper, scale=seen.case.prescription.scale, fractions=fractions)
-    gye = seen.gye((factor * linear, factor * root))
+
+    def gye_of(part: float) -> Array:
+        return seen.gye((part * linear, part * root))
+
+    factor = largest_part(seen, gye_of, factor)
+    gye = gye_of(factor)
     cord = seen.structure == schema.STRUCTURES["cord"]
     planned = seen.spots.assign(weight=schema.variable("weight", factor * state.weight))
     planned.attrs = {
         **seen.spots.attrs,
-        "limits_met": bool(np.all(gye <= seen.upper + 1e-6)),
+        "limits_met": bool(np.all(gye <= seen.upper + SLACK_GYE))
+        and whole_limits_kept(seen, gye, slack_gye=SLACK_GYE),
         "target_minimum_gye": float(gye[seen.is_target & seen.nominal].min()),
         "cord_maximum_gye": float(gye[cord & seen.nominal].max(initial=0.0)),
         "tolerance_gye": 0.01 * TOLERANCE_PERCENT * seen.case.prescription.total_gy_rbe,
         "scale_down": factor,
         "products": state.products,
-        "assumptions": [*seen.spots.attrs.get("assumptions", []), *ASSUMPTIONS],
+        "assumptions": list(dict.fromkeys([*seen.spots.attrs.get("assumptions", []), *ASSUMPTIONS])),
     }
     if len(seen.rays) > 1:
         planned.attrs["worst_target_minimum_gye"] = float(gye[seen.is_target].min())

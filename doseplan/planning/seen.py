@@ -24,7 +24,7 @@ from doseplan.dose.curves import peak_root
 from doseplan.evaluation.agreement import at_points
 from doseplan.messages import InputError
 from doseplan.planning.correction import STAY_BELOW, CorrectedOperator
-from doseplan.planning.limits import HOT_TISSUE_PERCENT, upper_limits
+from doseplan.planning.limits import upper_limits
 from doseplan.planning.problem import Channels, Problem, influence_channels
 
 Array = NDArray[np.float64]
@@ -56,9 +56,12 @@ class Seen:
     upper : (row,) [Gy(RBE)]
         What the final dose must stay below, infinite where nothing limits it.
     bound : (row,) [Gy(RBE)]
-        What planning stays below.
+        What planning stays below: lower where limits of a structure as a whole ask for it.
+    volume : (row,) [cm3]
     factor : (row,), optional
         Multiplies both channels.
+    lowered
+        Limits of structures as a whole are multiplied by it.
     """
 
     case: Case
@@ -71,7 +74,9 @@ class Seen:
     planned: Chosen
     upper: Array
     bound: Array
+    volume: Array
     factor: Array | None = None
+    lowered: float = 1.0
 
     @property
     def is_target(self) -> Chosen:
@@ -180,14 +185,12 @@ def seen_samples(
     structure = samples["sample_structure"].values.astype(np.int64)
     is_target = structure == schema.STRUCTURES["target"]
     upper = upper_limits(case, samples)
-    # working bounds also hold back other tissue, which no case limit names
-    hot = 0.01 * HOT_TISSUE_PERCENT * case.prescription.total_gy_rbe
-    bound = np.where(np.isfinite(upper) | is_target, upper, hot)
-    elsewhere = np.flatnonzero(is_target | np.isfinite(upper))
+    elsewhere = np.flatnonzero(is_target | (structure == schema.STRUCTURES["cord"]))
     rows = [np.arange(structure.size), *[elsewhere] * (len(rays) - 1)]
     row = np.concatenate(rows)
     scenario = np.repeat(np.arange(len(rays)), [each.size for each in rows])
     free = is_target[row] & (scenario > 0)
+    limit = np.where(free, np.inf, upper[row])
     return Seen(
         case=case,
         spots=spots,
@@ -197,8 +200,9 @@ def seen_samples(
         points=samples["sample_position"].values[row],
         structure=structure[row],
         planned=samples["planned"].values[row].astype(bool),
-        upper=np.where(free, np.inf, upper[row]),
-        bound=np.where(free, np.inf, bound[row]),
+        upper=limit,
+        bound=limit,
+        volume=samples["sample_volume"].values[row],
     )
 
 
@@ -210,4 +214,5 @@ def corrected(seen: Seen, correction: xr.Dataset) -> Seen:
         factor=at_points(correction["correction"], seen.points),
         upper=seen.upper * (1.0 - below),
         bound=seen.bound * (1.0 - below),
+        lowered=float(1.0 - below.max(initial=0.0)),
     )

@@ -3,9 +3,10 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from doseplan.planning.barrier import Watched
+from doseplan.planning.point import Watched
 from doseplan.planning.problem import Problem
 from doseplan.planning.seen import Seen
+from doseplan.planning.whole import mean_limits
 
 Array = NDArray[np.float64]
 Indices = NDArray[np.int64]
@@ -38,6 +39,7 @@ def watch(seen: Seen, rows: Indices) -> Watched:
         problem=problem,
         part=part,
         rows=lambda chosen: seen.written_out(rows[chosen]),
+        means=mean_limits(seen, rows),
         worst=lambda found, badness: np.searchsorted(rows, worst_of_cells(seen, rows[found], badness)),
     )
 

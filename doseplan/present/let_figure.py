@@ -9,12 +9,12 @@ from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
 from doseplan.case import Case
+from doseplan.case.limits import cord_limit
 from doseplan.evaluation import dose_let_histogram, let_volume_histogram
 from doseplan.present.style import (
     ARM_LINES,
     LEVEL_LINES,
     arm_title,
-    cord_limit,
     dose_label,
     entitle,
     explain,

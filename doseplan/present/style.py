@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from doseplan.case import Case
+from doseplan.case.limits import cord_limit
 from doseplan.present.table import NOT_CLINICAL
 
 ARM_LINES = {
@@ -56,17 +57,6 @@ def dose_levels(case: Case) -> tuple[tuple[str, float | None], ...]:
     """Name the levels that are drawn and give their RBE-weighted dose [Gy(RBE)]; None is not stated."""
     total = case.prescription.total_gy_rbe
     return ("90 %", 0.9 * total), ("95 %", 0.95 * total), ("cord limit", cord_limit(case))
-
-
-def cord_limit(case: Case) -> float | None:
-    """Give the tightest maximum of the cord [Gy(RBE)]; None if the case states none."""
-    total = case.prescription.total_gy_rbe
-    stated = [
-        limit.max_gy_rbe if limit.max_gy_rbe is not None else 0.01 * (limit.max_percent or 0.0) * total
-        for limit in case.constraint
-        if limit.structure == "cord"
-    ]
-    return min(stated, default=None)
 
 
 def level_handles(case: Case, *, width: float = 1.3) -> list[Line2D]:

@@ -6,6 +6,8 @@ from rich.table import Table
 
 NOT_CLINICAL = "Not for clinical use: research and education only."
 
+TISSUES = {"cord": "the cord", "target": "the target", "other": "other tissue"}
+
 METRICS = (
     ("D min", "dmin", "GyE"),
     ("D98", "d98", "GyE"),
@@ -120,10 +122,10 @@ def bound_lines(arms: dict[str, dict[str, Any]]) -> list[str]:
             f"gap {bound['gap_percent']:.1f} % of the prescription"
         )
         limits = " and ".join(
-            f"the {goal['structure']} is {'below' if goal['comparator'] == '<' else 'at most'} "
+            f"{TISSUES[goal['structure']]} is {'below' if goal['comparator'] == '<' else 'at most'} "
             f"{goal['limit_gye']:g} GyE"
             for goal in arm["goals"]
-            if goal["hard"]
+            if goal["hard"] and goal["name"] not in bound["left_out"]
         )
         lines += [
             f"{name}: goal {goal['limit_gye']:.1f} GyE infeasible: with these fields and this spot grid "
@@ -131,7 +133,14 @@ def bound_lines(arms: dict[str, dict[str, Any]]) -> list[str]:
             for goal in arm["goals"]
             if goal["name"] == "target minimum" and goal["limit_gye"] > upper
         ]
+        lines += left_out_lines(name, bound)
     return lines
+
+
+def left_out_lines(name: str, bound: dict[str, Any]) -> list[str]:
+    """Tell which limits of an arm its proof does not speak of."""
+    names = " and ".join(bound["left_out"])
+    return [f"{name}: the proof leaves out the limit of {names}: it holds, but may be loose"] if names else []
 
 
 def _cause(bound: dict[str, Any]) -> str:
@@ -141,7 +150,7 @@ def _cause(bound: dict[str, Any]) -> str:
         first = next((each for each in bound["held_by"] if each["kind"] == kind), None)
         if first is not None:
             x, y, z = first["position_mm"]
-            structure = "" if kind == "level" else f"the {first['structure']} at "
+            structure = "" if kind == "level" else f"{TISSUES[first['structure']]} at "
             said.append(f"{text} {structure}({x:.1f}, {y:.1f}, {z:.1f}) mm")
     return ", ".join(said)
 

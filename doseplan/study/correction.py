@@ -108,9 +108,7 @@ def _corrected(
     fractions = spot_courses(case, spots)[1]
     field = correction_field(case, phantom, pencil, monte_carlo, fractions=fractions)
     samples = stages["samples"]
-    planned = optimise(
-        case, phantom, samples, spots, library, rays=rays, start=spots, correction=field, progress=progress
-    )
+    planned = optimise(case, phantom, samples, spots, library, rays=rays, correction=field, progress=progress)
     factor = at_points(field["correction"], samples["sample_position"].values)
     at_samples = sample_dose(case, phantom, samples, planned, library, rays=rays, correction=factor)
     dose = grid_dose(

@@ -22,7 +22,6 @@ from doseplan.study.points import (
     make_point,
     planned_point,
     proven_point,
-    with_anchors,
 )
 from doseplan.study.sweep_table import is_impossible, least_goal
 from doseplan.study.sweeping import kept_in
@@ -313,18 +312,17 @@ def _why(case: Case, last: Tried) -> str:
 
 
 def _planned(study: Study, point: Point, took: Took, count: int, progress: Progress) -> Record:
-    """Plan a point and what it starts from, and name each."""
-    for each in with_anchors(study.base, [point]):
-        if not is_finished(study, each):
-            left = _left("plan", took, count)
-            with timed(progress, each.said, took, left, done=_done(took)) as told:
-                planned_point(study, each, progress=told)
+    """Plan a point, and name it."""
+    if not is_finished(study, point):
+        left = _left("plan", took, count)
+        with timed(progress, point.said, took, left, done=_done(took)) as told:
+            return planned_point(study, point, progress=told)
     return planned_point(study, point)
 
 
 def _left(kind: str, took: Took, count: int) -> list[str]:
-    """Guess the work that is left, this one first: both anchors, a search of the range, two proofs."""
-    plans, proofs = 3 + math.ceil(math.log2(count)), 2
+    """Guess the work that is left, this one first: a search of the range, two proofs."""
+    plans, proofs = 1 + math.ceil(math.log2(count)), 2
     left = ["plan"] * (plans - len(took["plan"])) if kind == "plan" else []
     return [kind, *left[1:], *["proof"] * (proofs - len(took["proof"]) - (kind == "proof"))]
 

@@ -87,7 +87,7 @@ def plan_case(case: Case, *, out: str | Path | None = None, progress: Progress =
                 phantoms[arm],
                 library,
                 others=others,
-                start=spots,
+                spots=spots,
                 before=traced,
                 progress=_named(progress, arm),
             )
@@ -103,7 +103,7 @@ def plan_arm(
     library: xr.Dataset,
     *,
     others: Sequence[xr.Dataset] = (),
-    start: xr.Dataset | None = None,
+    spots: xr.Dataset | None = None,
     before: tuple[xr.Dataset, Rays] | None = None,
     progress: Progress = silent,
 ) -> tuple[Stages, tuple[xr.Dataset, Rays]]:
@@ -113,13 +113,13 @@ def plan_arm(
     ----------
     others
         Phantoms of the other arms, which the spots reach too.
-    start
-        Spots of another arm with their weights; spots cover the unoperated target, so all arms share them.
+    spots
+        Of another arm: they cover the unoperated target, so all arms share them. None places them.
     before
         Phantom of another arm and its rays of the same spots: those that pass nothing new stay.
     """
-    scene = set_scene(case, phantom, library, others=others, start=start, before=before, progress=progress)
-    planned, samples = plan_scene(case, scene, library, start=start, progress=progress)
+    scene = set_scene(case, phantom, library, others=others, spots=spots, before=before, progress=progress)
+    planned, samples = plan_scene(case, scene, library, progress=progress)
     on_grid = grid_dose(case, phantom, planned, library, rays=scene.rays, progress=progress)
     return {"anatomy": phantom, "samples": samples, "spots": planned, "dose": on_grid}, (phantom, scene.rays)
 
@@ -141,29 +141,22 @@ def set_scene(
     library: xr.Dataset,
     *,
     others: Sequence[xr.Dataset] = (),
-    start: xr.Dataset | None = None,
+    spots: xr.Dataset | None = None,
     before: tuple[xr.Dataset, Rays] | None = None,
     progress: Progress = silent,
 ) -> Scene:
     """Place samples and spots in a phantom, and trace the rays; parameters as `plan_arm`."""
     progress("samples and spots", 0.0)
     samples = place_samples(phantom, case)
-    if start is None:
+    if spots is None:
         spots = place_spots(case, phantom, place_fields(case, phantom), library, others)
-    else:
-        spots = start
     rays = trace_spots(phantom, spots, library, before=before)
     errors = _error_rays(case, phantom, spots, library, rays, progress)
     return Scene(phantom=phantom, samples=samples, spots=spots, rays=rays, errors=errors)
 
 
 def plan_scene(
-    case: Case,
-    scene: Scene,
-    library: xr.Dataset,
-    *,
-    start: xr.Dataset | None = None,
-    progress: Progress = silent,
+    case: Case, scene: Scene, library: xr.Dataset, *, progress: Progress = silent
 ) -> tuple[xr.Dataset, xr.Dataset]:
     """Find weights, and their dose at the samples.
 
@@ -176,11 +169,10 @@ def plan_scene(
         case,
         scene.phantom,
         scene.samples,
-        scene.spots if start is None else start,
+        scene.spots,
         library,
         rays=scene.rays,
         errors=[each for _, each in scene.errors[: _planned_for(case)]],
-        start=start,
         progress=progress,
     )
     at_samples = sample_dose(case, scene.phantom, scene.samples, planned, library, rays=scene.rays)

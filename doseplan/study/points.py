@@ -1,13 +1,12 @@
 """Points of a study: plans of one case with other numbers, each on disk as soon as it is finished.
 
-A plan without surgery, and one at 0 mm that starts from it, are the anchor; every other point starts from the
-latter. So a point depends on case and point only, not on what was planned before it, and the point at the
-case's own numbers is the arm `separated` of its run.
+Spots are those of a run of the case with the point's numbers, so a point depends on case and point only, not
+on what was planned before it, and the point at the case's own numbers is the arm `separated` of its run.
 """
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
@@ -19,7 +18,7 @@ from doseplan import schema
 from doseplan.anatomy import build_phantom
 from doseplan.case import Case, as_read, varied
 from doseplan.case.vary import plain_number
-from doseplan.dose import beam_library, grid_dose, sample_dose
+from doseplan.dose import beam_library, grid_dose, place_fields, place_spots, sample_dose
 from doseplan.evaluation import judge_arm
 from doseplan.exchange import (
     STUDY_FILE,
@@ -109,6 +108,8 @@ class Study:
         Those of a run of the base case.
     scenes
         At most one, by its voxels and separation.
+    spots
+        At most one set, by its voxels.
     libraries
         The beam library, once it is needed.
     """
@@ -117,6 +118,7 @@ class Study:
     folder: Path
     attributes: dict[str, object]
     scenes: dict[str, Scene] = field(default_factory=dict)
+    spots: dict[str, xr.Dataset] = field(default_factory=dict)
     libraries: list[xr.Dataset] = field(default_factory=list)
 
 
@@ -163,39 +165,6 @@ def make_point(base: Case, separation_mm: float | None, values: Mapping[str, flo
     return Point(case=case, values=stated, separation_mm=separation_mm, digest=digest)
 
 
-def anchor_of(base: Case, point: Point) -> Point | None:
-    """Find the point whose plan a point starts from; None for the one without surgery, which starts anew."""
-    numbers = _anchor_numbers(base, point)
-    return None if numbers is None else make_point(base, *numbers)
-
-
-def _anchor_numbers(base: Case, point: Point) -> tuple[float | None, dict[str, float]] | None:
-    """Give separation and other numbers of the point that a point starts from."""
-    own = own_voxels(point)
-    others = {key: value for key, value in point.values.items() if key != SEPARATION}
-    at_anchor = others == {TOTAL: base.prescription.total_gy_rbe, **own}
-    if at_anchor and point.separation_mm is None:
-        return None
-    if point.separation_mm is None or (at_anchor and point.separation_mm == 0.0):
-        return None, own
-    return 0.0, own
-
-
-def with_anchors(base: Case, points: Sequence[Point]) -> list[Point]:
-    """List points with those that they start from, each once, in the order of planning."""
-    found: dict[str, Point] = {}
-    known: dict[str, Point] = {}
-    for point in points:
-        chain = [point]
-        while (numbers := _anchor_numbers(base, chain[0])) is not None:
-            name = json.dumps(numbers)
-            if name not in known:
-                known[name] = make_point(base, *numbers)
-            chain.insert(0, known[name])
-        found |= {each.digest: each for each in chain if each.digest not in found}
-    return list(found.values())
-
-
 def is_finished(study: Study, point: Point) -> bool:
     """Tell whether the plan of a point is on disk."""
     return read_point(study.folder, point.name, digest=point.digest) is not None
@@ -224,14 +193,9 @@ def planned_point(study: Study, point: Point, *, progress: Progress = silent) ->
     found = read_point(study.folder, point.name, digest=point.digest)
     if found is not None:
         return found
-    anchor = anchor_of(study.base, point)
-    start = None
-    if anchor is not None:
-        planned_point(study, anchor, progress=progress)
-        start = read_point_spots(study.folder, anchor.name)
     library = _library(study, progress)
-    scene = _scene(study, point, start, progress)
-    planned, samples = plan_scene(point.case, scene, library, start=start, progress=progress)
+    scene = _scene(study, point, progress)
+    planned, samples = plan_scene(point.case, scene, library, progress=progress)
     arm = judge_arm(point.case, scene.phantom, samples)
     record = {
         "digest": point.digest,
@@ -274,7 +238,7 @@ def dosed_point(study: Study, point: Point, *, progress: Progress = silent) -> N
     """Plan a point and keep voxels, samples and dose grid beside its spots, as an arm of a run."""
     planned_point(study, point, progress=progress)
     spots = read_point_spots(study.folder, point.name)
-    scene, library = _scene(study, point, spots, progress), _library(study, progress)
+    scene, library = _scene(study, point, progress), _library(study, progress)
     seen = (point.case, scene.phantom, scene.samples, spots, library)
     at_samples = sample_dose(*seen, rays=scene.rays)
     on_grid = grid_dose(point.case, scene.phantom, spots, library, rays=scene.rays, progress=progress)
@@ -293,7 +257,7 @@ def with_bound(study: Study, point: Point, record: Record) -> Record:
 
 def _prove(study: Study, point: Point, programs: int, progress: Progress) -> None:
     spots = read_point_spots(study.folder, point.name)
-    scene = _scene(study, point, spots, progress)
+    scene = _scene(study, point, progress)
     kept: Record = {"digest": point.digest, "programs": programs, "bound": None, "reason": ""}
     seen = (point.case, scene.phantom, scene.samples)
     try:
@@ -331,7 +295,7 @@ def _voxel_case(base: Case, point: Point) -> Case:
     return varied(base, own_voxels(point))
 
 
-def _scene(study: Study, point: Point, start: xr.Dataset | None, progress: Progress) -> Scene:
+def _scene(study: Study, point: Point, progress: Progress) -> Scene:
     """Make voxels, samples and rays of a point; rays that pass nothing new are taken over, bit for bit."""
     name = f"{point.voxels} {point.separation_mm}"
     if name in study.scenes:
@@ -340,16 +304,26 @@ def _scene(study: Study, point: Point, start: xr.Dataset | None, progress: Progr
     library = _library(study, progress)
     case = _voxel_case(study.base, point)
     phantom = build_phantom(case, separation_mm=point.separation_mm)
-    others = []
-    if start is None:  # spots are those of the case's run, which reach the target in all of its arms
-        others = [build_phantom(case, separation_mm=each) for each in (0.0, case.surgery.separation_mm)]
+    spots = _spots(study, point, case, library)
     last = [scene for other, scene in study.scenes.items() if other.startswith(f"{point.voxels} ")]
     before = (last[0].phantom, last[0].rays) if last else None
     study.scenes.clear()
-    study.scenes[name] = set_scene(
-        case, phantom, library, others=others, start=start, before=before, progress=progress
-    )
+    study.scenes[name] = set_scene(case, phantom, library, spots=spots, before=before, progress=progress)
     return study.scenes[name]
+
+
+def _spots(study: Study, point: Point, case: Case, library: xr.Dataset) -> xr.Dataset:
+    """Give the spots of the case's run, which reach the target in all of its arms."""
+    if point.voxels not in study.spots:
+        study.spots.clear()
+        if is_finished(study, point):
+            study.spots[point.voxels] = read_point_spots(study.folder, point.name)
+        else:
+            separations = (None, 0.0, case.surgery.separation_mm)
+            first, *others = (build_phantom(case, separation_mm=each) for each in separations)
+            fields = place_fields(case, first)
+            study.spots[point.voxels] = place_spots(case, first, fields, library, others)
+    return study.spots[point.voxels]
 
 
 def _library(study: Study, progress: Progress) -> xr.Dataset:

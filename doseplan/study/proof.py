@@ -7,10 +7,11 @@ from typing import Any
 import xarray as xr
 
 from doseplan.case import parse_case
+from doseplan.case.limits import limit_gy_rbe
 from doseplan.case.spec import Case
 from doseplan.dose import beam_library
 from doseplan.evaluation import evaluate
-from doseplan.evaluation.goals import limit_gy_rbe
+from doseplan.evaluation.goals import limit_name
 from doseplan.exchange import read_run, write_text
 from doseplan.exchange.sizes import read_limited
 from doseplan.messages import InputError, Progress, silent
@@ -108,7 +109,7 @@ def add_bounds(
     A proof speaks of the case, its spots and its samples, not of the plan, so it stays true when an arm is
     planned again; one of another case or version is left aside. Each arm with a proof gets `dmin_gye`
     (achieved), `dmin_upper_gye`, `gap_percent` (of the prescription), `witness_gye`, `held_by` (samples with
-    the largest multipliers).
+    the largest multipliers), `left_out`.
 
     Parameters
     ----------
@@ -151,7 +152,7 @@ def bound_entry(
     -------
     dict
         `dmin_gye` (achieved), `dmin_upper_gye`, `gap_percent` (of the prescription), `witness_gye`,
-        `held_by`.
+        `held_by`, `left_out` (names of limits that the proof does not know).
     """
     # a minimum is no more than the maximum that the case allows, whatever the proof says
     upper = min([float(record["level_gye"]), *_target_limits(case)])
@@ -161,6 +162,7 @@ def bound_entry(
         "gap_percent": 100.0 * (upper - achieved_gye) / case.prescription.total_gy_rbe,
         "witness_gye": float(record["witness_gye"]),
         "held_by": holding(record, samples)[:HELD_BY],
+        "left_out": [limit_name(limit) for limit in case.constraint if limit.kind != "max"],
     }
 
 
@@ -194,7 +196,8 @@ def _stored(path: Path) -> dict[str, Any] | None:
 
 
 def _target_limits(case: Case) -> list[float]:
-    return [limit_gy_rbe(case, limit) for limit in case.constraint if limit.structure == "target"]
+    own = [limit for limit in case.constraint if limit.structure == "target" and limit.kind == "max"]
+    return [limit_gy_rbe(case, limit) for limit in own]
 
 
 def _opened(folder: Path, progress: Progress) -> tuple[xr.DataTree, Case]:

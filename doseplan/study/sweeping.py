@@ -26,7 +26,6 @@ from doseplan.study.points import (
     is_proven,
     make_point,
     planned_point,
-    with_anchors,
     with_bound,
 )
 from doseplan.study.sweep_table import sweep_dataset
@@ -167,14 +166,11 @@ def points_of(case: Case, axes: Axes) -> dict[tuple[int, int, int], Point]:
 
 
 def tasks_of(study: Study, points: Sequence[Point], *, programs: int, dose: bool) -> list[Task]:
-    """List what is not on disk yet: plans, those of the anchor first, proofs if `programs` is above 0."""
-    wanted = {point.digest for point in points}
+    """List what is not on disk yet: plans, proofs if `programs` is above 0."""
     tasks = []
-    for point in with_anchors(study.base, points):
+    for point in points:
         if not is_finished(study, point):
             tasks.append(Task(kind="plan", point=point))
-        if point.digest not in wanted:
-            continue
         if programs > 0 and not is_proven(study, point, programs):
             tasks.append(Task(kind="proof", point=point))
         if dose and not has_dose(study, point):
@@ -191,20 +187,19 @@ def do_all(study: Study, tasks: Sequence[Task], programs: int) -> None:
 def _share_out(
     study: Study, tasks: Sequence[Task], workers: Workers, *, programs: int, progress: Progress
 ) -> None:
-    """Have workers do all tasks: those on the same voxels together, after those that they start from."""
+    """Have workers do all tasks: those on the same voxels together."""
     together: dict[tuple[str, float | None], list[Task]] = {}
     for task in tasks:
         together.setdefault((task.point.voxels, task.point.separation_mm), []).append(task)
-    places = {key: place for place, key in enumerate(together)}
     open_run(study.folder, study.attributes, file=STUDY_FILE)
-    sent = replace(study, base=_anywhere(study.base), folder=study.folder.absolute(), scenes={}, libraries=[])
+    sent = replace(
+        study, base=_anywhere(study.base), folder=study.folder.absolute(), scenes={}, spots={}, libraries=[]
+    )
     jobs = []
-    for (voxels, separation), group in together.items():
-        start = (voxels, None if separation == 0.0 else 0.0)
-        after = () if separation is None or start not in places else (places[start],)
+    for group in together.values():
         said = group[0].said if len(group) == 1 else f"{group[0].said} and {len(group) - 1} more"
         tasks = [replace(each, point=replace(each.point, case=_anywhere(each.point.case))) for each in group]
-        jobs.append(Job(said=said, call=do_all, arguments=(sent, tasks, programs), after=after))
+        jobs.append(Job(said=said, call=do_all, arguments=(sent, tasks, programs)))
     share_out(workers, jobs, folder=study.folder, file=STUDY_FILE, progress=progress)
 
 

@@ -76,14 +76,11 @@ class Job:
     ----------
     call
         A function of a module with what it is called with; what it returns is not kept.
-    after
-        Jobs, by their place in the list, that have to be done before.
     """
 
     said: str
     call: Callable[..., object]
     arguments: tuple[Any, ...]
-    after: tuple[int, ...] = ()
 
 
 def share_out(
@@ -209,8 +206,7 @@ def _all_done(client: Any, jobs: Sequence[Job], folder: Path, file: str, progres
 
     futures: list[Any] = []
     for job in jobs:
-        before = [futures[place] for place in job.after]
-        call = (job.call, job.arguments, folder, file, version("doseplan"), before)
+        call = (job.call, job.arguments, folder, file, version("doseplan"))
         futures.append(client.submit(_work, *call, pure=False))
     names = {future.key: job.said for future, job in zip(futures, jobs, strict=True)}
     peaks: list[float | None] = []
@@ -239,7 +235,6 @@ def _work(
     folder: Path,
     file: str,
     expected: str,
-    before: list[object],
 ) -> float | None:
     """Do a job on a worker, on one thread; give the peak memory of its process [GiB]."""
     import numba

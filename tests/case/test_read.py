@@ -30,7 +30,21 @@ def test_the_bundled_case_states_the_prescription_of_the_issue() -> None:
     case = load_case(CASE)
     assert (case.prescription.total_gy_rbe, case.prescription.fractions) == (64.0, 16)
     assert case.surgery.separation_mm == 3.0
-    assert [limit.structure for limit in case.constraint] == ["cord", "target"]
+    assert [limit.structure for limit in case.constraint] == ["cord", "target", "other"]
+
+
+def test_other_tissue_has_a_limit_in_every_case() -> None:
+    text = 'name = "x"\nanatomy = { levels = "T11-T12" }\nprescription = { total_gy_rbe = 64.0 }\n'
+    text += 'surgery = { separation_mm = 3.0 }\ntumour = { side = "left" }\n'
+    said = "limit of other tissue: 110 % of the prescription (assumed)"
+    for stated, limits in (
+        ("", ["cord", "target", "other"]),
+        ('constraint = [{ structure = "cord", mean_gy_rbe = 20.0 }]\n', ["cord", "other"]),
+        ('constraint = [{ structure = "other", max_gy_rbe = 60.0 }]\n', ["other"]),
+    ):
+        case = parse_case(text + stated, None)
+        assert [limit.structure for limit in case.constraint] == limits
+        assert (said in case.assumptions) == ("other" not in stated)
 
 
 def test_the_texts_give_the_same_case_again() -> None:
@@ -69,7 +83,8 @@ def test_every_number_without_a_published_source_is_an_assumption() -> None:
         ('scale = "NIRS"', 'scale = "LEM"', "my.toml: prescription.scale: expected 'NIRS', got 'LEM'"),
         ("gantry_deg = 150.0", "gantry_deg = 410.0", "my.toml: fields[0].gantry_deg: expected gantry_deg < 360, got 410.0"),
         ("gantry_deg = 150.0", "gantri_deg = 150.0", "my.toml: fields[0].gantri_deg: expected a known key, got 'gantri_deg'; did you mean 'gantry_deg'?"),
-        (", max_gy_rbe = 50.0 }", " }", "my.toml: constraint[0]: expected exactly one of max_gy_rbe, max_percent, got neither"),
+        ("max_gy_rbe = 50.0 }", "mean_gy_rbe = 9.0, volume_cm3 = 1.0 }", "my.toml: constraint[0]: expected volume_cm3 beside a maximum only, got it beside mean_gy_rbe"),
+        (", max_gy_rbe = 50.0 }", " }", "my.toml: constraint[0]: expected exactly one of max_gy_rbe, max_percent, mean_gy_rbe, mean_percent, got none of them"),
         ("max_gy_rbe = 50.0 }", "max_gy_rbe = 50.0, max_percent = 80.0 }", "my.toml: constraint[0]: expected exactly one of"),
         ("max_gy_rbe = 50.0 }", 'max_gy_rbe = 50.0, scale = "LEM" }', "my.toml: constraint[0].scale: expected that of the prescription (NIRS)"),
         ("max_gy_rbe = 50.0 }", "max_gy_rbe = 50.0, fractions = 5 }", "my.toml: constraint[0].fractions: expected that of the prescription (16)"),

@@ -19,13 +19,13 @@ CASE = replace(
     ),
     goal=(Goal(min_percent=90.0), Goal(dose_percent=95.0, volume_percent=75.0)),
 )
-MASKS = {"cord": np.array([True, True, False, False, False]), "target": np.arange(5) > 1}
+STRUCTURE = np.array([1, 1, 2, 2, 2])
 VOLUME = np.array([1.0, 1.0, 2.0, 1.0, 1.0])
 LABELS = {"scale": "NIRS", "fractions": 16}
 
 
 def judged(cord_gye: float, *target_gye: float) -> list[dict[str, object]]:
-    return verdicts(CASE, np.array([10.0, cord_gye, *target_gye]), VOLUME, MASKS)
+    return verdicts(CASE, np.array([10.0, cord_gye, *target_gye]), VOLUME, STRUCTURE)
 
 
 def test_verdicts_say_what_was_judged_against_what() -> None:
@@ -100,8 +100,36 @@ def test_equality_lies_where_it_is_stated(place: int, dose: tuple[float, ...], m
     assert judged(*dose)[place]["met"] is met
 
 
+def one_limit(dose: list[float], **stated: object) -> dict[str, object]:
+    """Judge a limit on four samples of 1, 2, 3 and 4 cm3 of the cord; one of other tissue is beside."""
+    case = replace(CASE, constraint=(Constraint(structure="cord", **stated),), goal=())  # type: ignore[arg-type]
+    volume, structure = np.array([1.0, 2.0, 3.0, 4.0, 9.0]), np.array([1, 1, 1, 1, 0])
+    (found,) = verdicts(case, np.array([*dose, 99.0]), volume, structure)
+    return found
+
+
+def test_a_limit_at_a_volume_leaves_the_hottest_part_out() -> None:
+    dose = [60.0, 50.0, 20.0, 10.0]
+    # each sample stands at the middle of its share of the cumulative volume: 0.5, 2, 4.5, 8 cm3
+    found = one_limit(dose, max_gy_rbe=45.0, volume_cm3=2.0)
+    assert (found["name"], found["value"], found["met"]) == ("cord D2cc", 50.0, False)
+    halfway = one_limit(dose, max_gy_rbe=45.0, volume_cm3=3.25)
+    assert (halfway["value"], halfway["met"]) == (35.0, True)
+    with pytest.raises(InputError, match=r"volume_cm3: expected less than the cord has \(10 cm3\), got 10"):
+        one_limit(dose, max_gy_rbe=45.0, volume_cm3=10.0)
+
+
+def test_a_limit_of_the_mean_weighs_by_volume() -> None:
+    found = one_limit([60.0, 50.0, 20.0, 10.0], mean_percent=50.0)
+    # (60 + 100 + 60 + 40) / 10 cm3, in per cent of 64
+    assert (found["name"], found["unit"]) == ("cord mean", "% of prescription")
+    assert found["value"] == pytest.approx(100.0 * 26.0 / 64.0)
+    assert found["value_gye"] == pytest.approx(26.0)
+    assert (found["limit_gye"], found["met"]) == (32.0, True)
+
+
 @pytest.mark.parametrize("stated", [{"scale": "LEM1"}, {"fractions": 8}])
 def test_a_limit_on_another_scale_or_in_other_fractions_is_not_compared(stated: dict[str, object]) -> None:
     case = replace(CASE, constraint=(replace(CASE.constraint[0], **stated),))
     with pytest.raises(InputError, match=next(iter(stated))):
-        verdicts(case, np.full(5, 40.0), VOLUME, MASKS)
+        verdicts(case, np.full(5, 40.0), VOLUME, STRUCTURE)

@@ -11,11 +11,15 @@ import xarray as xr
 
 from doseplan import schema
 from doseplan.biology.mkm import HSG
-from doseplan.case.spec import BeamField, Constraint, Delivery, Prescription
+from doseplan.case.spec import TISSUE_LIMIT, BeamField, Constraint, Delivery, Prescription
 from doseplan.dose import EntryOperator, place_fields, place_spots
 from doseplan.planning.problem import Problem
 
-LIMITS = (Constraint(structure="cord", max_gy_rbe=50.0), Constraint(structure="target", max_percent=110.0))
+LIMITS = (
+    Constraint(structure="cord", max_gy_rbe=50.0),
+    Constraint(structure="target", max_percent=110.0),
+    TISSUE_LIMIT,
+)
 ROOT = np.sqrt(HSG.beta)
 CENTRE = np.array([3.0, -6.0, 2.0])
 BALL_MM, CORD_MM = 10.0, 4.0
@@ -111,6 +115,7 @@ def _samples(gap_mm, *, fine=2.0, coarse=4.0):
         "sample_position": (offset + CENTRE)[keep],
         "sample_structure": structure[keep],
         "planned": planned[keep],
+        "sample_volume": np.full(np.count_nonzero(keep), fine**3 / 1000.0),
     }
     return xr.Dataset({name: schema.variable(name, values) for name, values in data.items()})
 

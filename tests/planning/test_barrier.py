@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 from scipy.optimize import linprog
 
-from doseplan.planning import barrier
-from doseplan.planning.barrier import Watched, raise_minimum
+from doseplan.planning import point
+from doseplan.planning.barrier import raise_minimum
 from doseplan.planning.limits import largest_scale
 from doseplan.planning.plan import MOST_STEPS
+from doseplan.planning.point import Mean, Watched
 from doseplan.planning.problem import influence_channels, rbe_dose, rbe_slopes
 from doseplan.planning.solver import least_squares_start
 
@@ -161,7 +162,7 @@ def test_a_small_working_set_grows_to_the_same_plan(problem_of, seed):
 def test_the_shortfall_gets_what_it_may_cost_the_minimum(problem_of, monkeypatch):
     problem, short, lowest = problem_of(12), [], []
     for part in (0.0, 0.01, 0.1):
-        monkeypatch.setattr(barrier, "FOR_SHORTFALL", part)
+        monkeypatch.setattr(point, "FOR_SHORTFALL", part)
         raised = _raised(problem)
         gye = _gye(problem, raised.weight)[problem.target] / problem.prescription_gye
         short.append(np.mean(np.maximum(1.0 - gye, 0.0) ** 2))
@@ -182,6 +183,48 @@ def test_a_plan_goes_on_with_samples_that_nobody_watched(problem_of):
     after = _raised(problem, before.weight, steps=15, before=joined)
     assert np.all(_gye(problem, after.weight) < problem.upper)
     assert after.level == pytest.approx(_raised(problem).level, abs=0.01)
+
+
+def test_a_mean_is_held_down_and_the_rest_stays_near_the_optimum(problem_of):
+    """With the cord's maximum out of the way, against sequential linear programs that know the mean."""
+    problem = problem_of(12)
+    cord = problem.upper == 50.0
+    free = replace(problem, upper=np.where(cord, 200.0, problem.upper))
+    share = cord / cord.sum()
+    mean = Mean(share=share, upper=0.8 * float(share @ _gye(free, _raised(free).weight)))
+    held = raise_minimum(
+        replace(_watched(free), means=(mean,)),
+        np.arange(120),
+        least_squares_start(free),
+        steps=MOST_STEPS,
+        report=_silent,
+    )
+    gye = _gye(free, held.weight)
+    assert share @ gye < mean.upper
+    assert np.all(gye < free.upper)
+    # the limit is what holds the plan down: it is used up, and what it took can be had without it
+    assert share @ gye > 0.99 * mean.upper
+    assert held.level < _raised(free).level - 0.01
+    best, trust, weight = 0.0, 0.3, 0.9 * held.weight
+    for _ in range(40):
+        dose, jacobian = _jacobian(free, weight)
+        span = trust * weight.max()
+        limited = np.isfinite(free.upper)
+        rows = [
+            np.column_stack([-jacobian[free.target], np.ones(free.target.size)]),
+            np.column_stack([jacobian[limited], np.zeros(limited.sum())]),
+            np.append(share @ jacobian, 0.0)[np.newaxis],
+        ]
+        room = np.concatenate([dose[free.target], (free.upper - dose)[limited], [mean.upper - share @ dose]])
+        bounds = [(-min(w, span), span) for w in weight] + [(0.0, 64.0)]
+        found = linprog(-np.eye(weight.size + 1)[-1], np.vstack(rows), room, bounds=bounds, method="highs")
+        tried = np.maximum(weight + found.x[:-1], 0.0)
+        while share @ _gye(free, tried) > mean.upper or np.any(_gye(free, tried) > free.upper):
+            tried = 0.999 * tried
+        better = _minimum(free, tried) > best + 1e-6
+        best, weight, trust = (_minimum(free, tried), tried, trust) if better else (best, weight, 0.5 * trust)
+    # what the barrier still weighs when it stops is a hundredth of the prescription at most
+    assert gye[free.target].min() > best - 0.64
 
 
 def test_a_level_beyond_the_prescription_is_not_sought(problem_of):

@@ -82,3 +82,7 @@ def test_without_a_limit_there_is_no_maximum(box_of):
     spots = box.spots.assign(weight=("spot", np.ones(box.spots.sizes["spot"])))
     with pytest.raises(InputError, match="proof: expected a case with a maximum"):
         prove(box.case, box.phantom, box.samples, spots, box.library)
+    # limits that the proof leaves out are none that it could rest on
+    box.case.constraint = (Constraint(structure="cord", mean_gy_rbe=20.0),)
+    with pytest.raises(InputError, match="proof: expected a case with a maximum"):
+        prove(box.case, box.phantom, box.samples, spots, box.library)

@@ -107,6 +107,7 @@ def _proven(upper_gye: float) -> dict[str, Any]:
             {"kind": "level", "structure": "target", "position_mm": [1.0, 2.0, 3.0], "share": 0.2},
             {"kind": "limit", "structure": "cord", "position_mm": [0.0, 1.0, 3.0], "share": 0.1},
         ],
+        "left_out": [],
     }
     return content
 
@@ -128,6 +129,11 @@ def test_a_goal_above_the_bound_is_infeasible_with_its_cause_and_one_below_is_no
         "the cord at (0.0, 1.0, 3.0) mm"
     )
     assert len(bound_lines(_proven(58.0)["arms"])) == 1
+    content = _proven(53.5)["arms"]
+    content["none"]["bound"]["left_out"] = ["cord D0.1cc"]
+    assert bound_lines(content)[-1] == (
+        "none: the proof leaves out the limit of cord D0.1cc: it holds, but may be loose"
+    )
     assert bound_lines(summary()["arms"]) == []
 
 

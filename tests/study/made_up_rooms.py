@@ -1,8 +1,8 @@
 """Made-up rooms behind the points of a study: plans at once, doses that rise with separation.
 
 The target minimum is `least_gye` at 0 mm and rises by `gain_gye` a millimetre; V95 is good from `covered_mm`.
-Proven is `gap_gye` more than the plan has. Weights grow from those that a plan starts from, so that a wrong
-start shows in every bit. A ring that is open by a degree more gets `ring_gye` more.
+Proven is `gap_gye` more than the plan has. Weights are drawn for each point, so that a wrong one shows in all
+bits. A ring that is open by a degree more gets `ring_gye` more.
 """
 
 import time
@@ -45,7 +45,7 @@ class Rooms:
     refuses_ring_deg: float = 361.0
     takes_s: float = 0.0
     refuses_from_mm: float = np.inf
-    planned: list[tuple[float | None, float, float | None]] = field(default_factory=list)
+    planned: list[tuple[float | None, float]] = field(default_factory=list)
     proven: list[tuple[float | None, float]] = field(default_factory=list)
     built: list[float | None] = field(default_factory=list)
     opening: float = 0.0
@@ -54,8 +54,6 @@ class Rooms:
         """Put the rooms in the place of the real ones: `put(module, name, value)`."""
         of_plans = {
             "place_samples": lambda phantom, case: xr.Dataset(),
-            "place_fields": lambda case, phantom: xr.Dataset(),
-            "place_spots": self.place_spots,
             "trace_spots": self.trace_spots,
             "optimise": self.optimise,
             "error_rays": lambda phantom, spots, library, rays, scenarios, progress: [rays] * len(scenarios),
@@ -64,6 +62,8 @@ class Rooms:
         }
         of_points = {
             "build_phantom": self.build_phantom,
+            "place_fields": lambda case, phantom: xr.Dataset(),
+            "place_spots": self.place_spots,
             "beam_library": lambda progress: xr.Dataset(),
             "judge_arm": self.judge_arm,
             "prove": self.prove,
@@ -94,24 +94,21 @@ class Rooms:
         assert before is None or before[0].attrs["wrap"] == phantom.attrs["wrap"]
         return f"rays {phantom.attrs}"
 
-    def optimise(
-        self, case, phantom, samples, spots, library, *, rays, errors, start, progress
-    ) -> xr.Dataset:
+    def optimise(self, case, phantom, samples, spots, library, *, rays, errors, progress) -> xr.Dataset:
         assert errors == []
         assert rays == f"rays {phantom.attrs}"
         total, separation = case.prescription.total_gy_rbe, phantom.attrs["separation"]
-        before = None if start is None else float(start["weight"][0])
-        self.planned.append((separation, total, before))
+        self.planned.append((separation, total))
         time.sleep(self.takes_s)
         progress("planning", 0.5)
-        first = total + (0.0 if separation is None else separation) + 0.5 * (before or 0.0)
+        first = total + (0.0 if separation is None else separation)
         rng = np.random.default_rng(int(1000 * first))
         planned = spots.assign(weight=schema.variable("weight", first + np.r_[0.0, rng.random(4)]))
         planned.attrs = {
             **dict.fromkeys(points.PLAN_NUMBERS, 1.0),
             "separation": -1.0 if separation is None else separation,
             "target_minimum_gye": self.minimum(separation),
-            "assumptions": [*spots.attrs["assumptions"], "planned"],
+            "assumptions": list(dict.fromkeys([*spots.attrs["assumptions"], "planned"])),
         }
         return planned
 

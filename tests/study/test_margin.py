@@ -22,8 +22,8 @@ def test_a_plan_above_and_a_proof_below(rooms, made_up) -> None:
 def test_each_separation_is_planned_once(rooms, made_up) -> None:
     smallest_margin(made_up.made_up_case())
     assert len(rooms.planned) == len(set(rooms.planned))
-    # two of the anchor, doubled steps, halves
-    assert [each[0] for each in rooms.planned] == [None, 0.0, 2.0, 4.0, 3.0, 3.5]
+    # doubled steps, halves
+    assert [each[0] for each in rooms.planned] == [0.0, 2.0, 4.0, 3.0, 3.5]
     assert rooms.proven == [(3.5, 64.0), (3.0, 64.0)]
 
 
@@ -31,7 +31,7 @@ def test_progress_says_what_is_left(rooms, made_up) -> None:
     told = []
     smallest_margin(made_up.made_up_case(), progress=lambda message, done: told.append((message, done)))
     steps = list(dict.fromkeys(message.split(",")[0] for message, _ in told))
-    assert steps[0] == "no surgery at 64 GyE"
+    assert steps[0] == "0 mm at 64 GyE"
     assert all("left)" in step for step in steps[1:])
     assert steps[-1].startswith("proof for 3 mm at 64 GyE (about ")
     assert all(0.0 <= done <= 1.0 for _, done in told)
@@ -60,7 +60,7 @@ def test_no_millimetre_is_a_legal_answer(rooms, made_up) -> None:
     found = smallest_margin(made_up.made_up_case())
     assert (found.margin_mm, found.closed) == (0.0, True)
     assert found.said() == "64 GyE: 0 mm, decompression alone is enough"
-    assert [each[0] for each in rooms.planned] == [None, 0.0]
+    assert [each[0] for each in rooms.planned] == [0.0]
     above = smallest_margin(made_up.made_up_case(), range_mm=(2.0, 4.0))
     assert above.said() == "64 GyE: 2.0 mm, the least that was searched"
 

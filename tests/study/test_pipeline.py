@@ -24,7 +24,7 @@ class Rooms:
 
     def __init__(self) -> None:
         self.built: list[tuple[str, float | None]] = []
-        self.planned: list[tuple[str, float | None]] = []
+        self.planned: list[str] = []
         self.stop_at: str | None = None
         self.no_tumour_at: str | None = None
 
@@ -44,7 +44,6 @@ class Rooms:
         *stages: xr.Dataset,
         rays: str,
         errors: list[str],
-        start: xr.Dataset | None,
         progress: object,
     ) -> xr.Dataset:
         arm = stages[1].attrs["arm"]
@@ -52,9 +51,8 @@ class Rooms:
         assert rays == f"rays of {arm}"
         if arm == self.stop_at:
             raise KeyboardInterrupt
-        before = None if start is None else float(start["weight"][0])
-        self.planned.append((arm, before))
-        weight = schema.variable("weight", [0.0 if before is None else before + 1.0])
+        self.planned.append(arm)
+        weight = schema.variable("weight", [1.0])
         return xr.Dataset({"weight": weight}, attrs={"assumptions": [f"of planning {arm}"]})
 
     def trace_spots(self, phantom: xr.Dataset, *_: xr.Dataset, before: tuple[xr.Dataset, str] | None) -> str:
@@ -94,10 +92,10 @@ def case() -> Case:
     return load_case(bundled_cases()["t11_t12_mpnst"])
 
 
-def test_three_arms_each_start_from_the_one_before(rooms: Rooms, case: Case) -> None:
+def test_three_arms_are_planned_on_the_same_spots(rooms: Rooms, case: Case) -> None:
     tree = plan_case(case)
     assert rooms.built == [("none", None), ("decompressed", 0.0), ("separated", case.surgery.separation_mm)]
-    assert rooms.planned == [("none", None), ("decompressed", 0.0), ("separated", 1.0)]
+    assert rooms.planned == ["none", "decompressed", "separated"]
     assert list(tree.children) == list(ARMS)
     for arm in ARMS:
         assert list(tree[arm].children) == ["anatomy", "samples", "spots", "dose"]
@@ -135,8 +133,8 @@ def test_finished_arms_are_not_planned_again(rooms: Rooms, case: Case, tmp_path:
     rooms.built.clear()
     tree = plan_case(case, out=tmp_path / "run")
     assert [arm for arm, _ in rooms.built] == ["separated"]
-    # each arm was planned once, and the last one from the weights that were read back
-    assert rooms.planned == [("none", None), ("decompressed", 0.0), ("separated", 1.0)]
+    # each arm was planned once
+    assert rooms.planned == ["none", "decompressed", "separated"]
     assert dict(tree.attrs) == dict(whole.attrs)
     for arm in ARMS:
         names = (f"{arm}/spots.nc", f"{arm}/samples.nc")
@@ -161,7 +159,7 @@ def test_a_damaged_arm_is_set_aside_and_planned_again(
         UserWarning, match=rf"{stage}\.nc: expected .* kept as {stage}\.nc\.damaged, and the arm"
     ):
         again = plan_case(case, out=tmp_path / "run")
-    assert rooms.planned == [("decompressed", 0.0)]
+    assert rooms.planned == ["decompressed"]
     assert path.with_name(f"{stage}.nc.damaged").read_bytes() == wrong
     for found in (again, read_run(tmp_path / "run")):
         for arm in ARMS:

@@ -60,6 +60,7 @@ def test_a_stored_proof_is_entered_and_drawn(run: tuple[Path, xr.DataTree, dict[
     assert [each["structure"] for each in bound["held_by"]] == ["cord", "target", "target"]
     assert [each["share"] for each in bound["held_by"]] == pytest.approx([1.0, 0.75, 0.25])
     assert bound["held_by"][1]["position_mm"] == [6.0, 7.0, 8.0]
+    assert bound["left_out"] == []
     assert (folder / "figures" / "proof_none.png").stat().st_size > 1000
 
 

@@ -27,29 +27,21 @@ def files(folder: Path) -> dict[str, bytes]:
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in found}
 
 
-def test_every_point_starts_from_the_anchor(rooms, made_up) -> None:
+def test_points_are_planned_once_on_the_spots_of_the_run(rooms, made_up) -> None:
     sweep(made_up.made_up_case(), **AXES)
-    none, decompressed = 64.0, 64.0 + 0.5 * 64.0
-    assert rooms.planned == [
-        (None, 64.0, None),
-        (0.0, 64.0, none),
-        (0.0, 60.0, decompressed),
-        (2.0, 60.0, decompressed),
-        (2.0, 64.0, decompressed),
-        (4.0, 60.0, decompressed),
-        (4.0, 64.0, decompressed),
-    ]
-    # voxels of the widest separation were looked at first, those of each separation were built once
-    assert rooms.built == [4.0, None, 0.0, 3.0, 0.0, 2.0, 4.0]
+    assert rooms.planned == [(0.0, 60.0), (0.0, 64.0), (2.0, 60.0), (2.0, 64.0), (4.0, 60.0), (4.0, 64.0)]
+    # voxels of the widest separation were looked at first, then those of the run, which place the spots;
+    # those of each separation were built once
+    assert rooms.built == [4.0, 0.0, None, 0.0, 3.0, 2.0, 4.0]
 
 
-def test_eleven_points_cost_twelve_plans_and_no_dose_on_a_grid(rooms, made_up, monkeypatch) -> None:
+def test_eleven_points_cost_eleven_plans_and_no_dose_on_a_grid(rooms, made_up, monkeypatch) -> None:
     """Four runs cost twelve plans and twelve grids."""
     from doseplan.study import pipeline
 
     monkeypatch.setattr(pipeline, "grid_dose", None)  # calling it would raise
     sweep(made_up.made_up_case(), separation_mm=range(11))
-    assert len(rooms.planned) == 12
+    assert len(rooms.planned) == 11
 
 
 def test_the_grid_is_labelled(rooms, made_up, tmp_path: Path) -> None:
@@ -88,15 +80,16 @@ def test_rows_and_csv_carry_units(rooms, made_up) -> None:
     assert sweep_rows(found)[1]["target_minimum_bound_gye"] is None
 
 
-def test_other_numbers_have_voxels_and_an_anchor_of_their_own(rooms, made_up) -> None:
+def test_other_numbers_have_voxels_and_spots_of_their_own(rooms, made_up) -> None:
     vary = {"tumour.wrap_deg": [180, 270], "constraint[0].max_gy_rbe": [48, 50]}
     text = made_up.CASE + 'constraint = [{ structure = "cord", max_gy_rbe = 50.0 }]\n'
     case = parse_case(text, None, where="made_up.toml")
     found = sweep(case, separation_mm=[2], vary=vary)
     assert found["variant"].values.tolist()[1] == "tumour.wrap_deg = 180, constraint[0].max_gy_rbe = 50"
     assert found["tumour.wrap_deg"].values.tolist() == [180.0, 180.0, 270.0, 270.0]
-    # limits share the anchor, wraps do not
-    assert [each[0] for each in rooms.planned] == [None, 0.0, 2.0, 2.0, None, 0.0, 2.0, 2.0]
+    assert [each[0] for each in rooms.planned] == [2.0, 2.0, 2.0, 2.0]
+    # the widest of each wrap is looked at first; limits share voxels and spots, wraps do not
+    assert rooms.built == [2.0, 2.0, 2.0, None, 0.0, 3.0, 2.0, None, 0.0, 3.0]
 
 
 def test_an_interrupted_sweep_goes_on_to_the_same_bits(rooms, made_up, tmp_path: Path) -> None:
@@ -189,11 +182,11 @@ def test_progress_names_points_and_never_runs_past_the_end(rooms, made_up) -> No
     assert all(0.0 <= done <= 1.0 for _, done in told)
     steps = list(dict.fromkeys(message.split(",")[0].split(" (")[0] for message, _ in told))
     assert steps[:3] == [
-        "1 of 13: no surgery at 64 GyE",
-        "2 of 13: 0 mm at 64 GyE",
-        "3 of 13: proof for 0 mm at 64 GyE",
+        "1 of 12: 0 mm at 60 GyE",
+        "2 of 12: proof for 0 mm at 60 GyE",
+        "3 of 12: 0 mm at 64 GyE",
     ]
-    assert len(steps) == 13
+    assert len(steps) == 12
 
 
 KILLS = """
