@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike
 ARMS = ("none", "decompressed", "separated")
 """Arms that every run has, in this order."""
 
-VERSION = 4
+VERSION = 5
 """Version of these declarations and of the layout of run folders; a run of another version is refused."""
 
 
@@ -232,6 +232,12 @@ VARIABLES = {
     "robust_goals_met": _declare(SWEEP, "bool", "1", "all goals are met in every error scenario"),
     "limits_met": _declare(SWEEP, "bool", "1", "all hard limits hold"),
     "goals_met": _declare(SWEEP, "bool", "1", "all goals are met"),
+    "worst_target_minimum_bound": _declare(
+        SWEEP, "float64", "Gy(RBE)", "proven maximum of the target minimum, worst of all errors", rbe=True
+    ),
+    "robust_goal_impossible": _declare(
+        SWEEP, "bool", "1", "proven: no plan meets the goal for the target minimum in every error"
+    ),
     "goal_impossible": _declare(SWEEP, "bool", "1", "proven: no plan meets the goal for the target minimum"),
     "goal_met": _declare((*SWEEP, "verdict"), "bool", "1", "limit or goal is met"),
     # a population of anatomies

@@ -134,7 +134,7 @@ def prove(
     prepare_kernels()
     if check:
         return _check_proofs(run_folder, as_json)
-    from doseplan.present.table import left_out_lines
+    from doseplan.present.table import achieved_and_proven, left_out_lines
     from doseplan.study.proof import prove_run
 
     with progress() as report:
@@ -142,10 +142,7 @@ def prove(
 
     def show(console: "Console") -> None:
         for name, each in found.items():
-            console.print(
-                f"{name}: target minimum: achieved {each['dmin_gye']:.2f} GyE, proven maximum "
-                f"{each['dmin_upper_gye']:.2f} GyE, gap {each['gap_percent']:.2f} % of the prescription"
-            )
+            console.print(achieved_and_proven(name, each, digits=2))
             for line in left_out_lines(name, each):
                 console.print(line)
 

@@ -1,6 +1,7 @@
 """The proven maximum: no plan for these spots gives the whole target more while all limits hold."""
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,7 +11,7 @@ from threadpoolctl import threadpool_limits
 
 from doseplan.biology.models import largest_factor, rbe_model
 from doseplan.case.spec import Case
-from doseplan.dose import trace_spots
+from doseplan.dose import Rays, error_rays, trace_spots
 from doseplan.messages import InputError, Progress, silent
 from doseplan.planning.branching import TOLERANCE
 from doseplan.planning.evidence import Evidence
@@ -19,6 +20,7 @@ from doseplan.planning.pool import Chosen, Pool, choose, make_pool, reduced, wor
 from doseplan.planning.programs import largest_part, make_bench, unit_weights, with_rows
 from doseplan.planning.proof import dose_of_effect, limited_root, proven
 from doseplan.planning.relaxation import Proof, row_effects
+from doseplan.planning.seen import planned_errors
 
 Array = NDArray[np.float64]
 Indices = NDArray[np.int64]
@@ -72,8 +74,10 @@ class Bound:
     ----------
     proof
         Its level is the bound.
-    target, limited : (row,)
-        Numbers, among all samples of the case, of the proof's rows.
+    target, limited : (row, 2)
+        Of the proof's rows: number among all samples of the case, and number of the scenario, 0 as planned.
+    scenarios
+        In which target minimum and limits are looked at, the nominal one included.
     witness_gye
         Target minimum, over all samples, of the plan, scaled down to the limits if need be.
     witness : (spot,) [1e6 ions]
@@ -85,6 +89,7 @@ class Bound:
     proof: Proof
     target: Indices
     limited: Indices
+    scenarios: int
     witness_gye: float
     witness: Array
     history: Array
@@ -102,15 +107,21 @@ def prove(
     planned: xr.Dataset,
     library: xr.Dataset,
     *,
+    rays: Sequence[Rays] | None = None,
     programs: int = PROGRAMS,
     progress: Progress = silent,
 ) -> Bound:
     """Bound the target minimum of every plan that keeps the case's limits, from above.
 
+    For a case that is planned for errors: the lowest target minimum in any of them, while organs keep their
+    limits in each.
+
     Parameters
     ----------
     planned
         Spots with the weights of a plan: where the search starts, no part of the proof.
+    rays
+        Of the spots as planned, and in each of `planned_errors`; None traces them.
     programs
         Most linear programs of the search; the bound falls with them.
 
@@ -127,9 +138,18 @@ def prove(
     """
     started = time.monotonic()
     require_provable(case)
-    pool = make_pool(case, samples, trace_spots(phantom, planned, library), planned, library)
+    rays = traced(case, phantom, planned, library, progress=progress) if rays is None else rays
+    pool = make_pool(case, samples, rays, planned, library)
     with threadpool_limits(1, user_api="blas"):
         return _prove(pool, planned["weight"].values, started, programs, progress)
+
+
+def traced(
+    case: Case, phantom: xr.Dataset, spots: xr.Dataset, library: xr.Dataset, *, progress: Progress = silent
+) -> list[Rays]:
+    """Trace the rays of spots as planned, and in each error that a case is planned for."""
+    rays = trace_spots(phantom, spots, library)
+    return [rays, *error_rays(phantom, spots, library, rays, planned_errors(case), progress=progress)]
 
 
 def require_provable(case: Case) -> None:
@@ -165,12 +185,13 @@ def _prove(pool: Pool, weight: Array, started: float, most_programs: int, progre
 
     tangent = limited_root(chosen.evidence, weight)
     # what lies above the prescription needs no sharp bound: no plan is asked for more
-    within = level_gye < pool.case.prescription.total_gy_rbe
+    within = level_gye < pool.seen.case.prescription.total_gy_rbe
     proof = proven(bench, tangent, columns, programs=most_programs if within else 1, watch=watch)
     return Bound(
         proof=proof,
-        target=pool.number[chosen.target],
-        limited=pool.number[chosen.limited],
+        target=pool.names(chosen.target),
+        limited=pool.names(chosen.limited),
+        scenarios=len(pool.seen.rays),
         witness_gye=witness_gye,
         witness=witness,
         history=np.array(history),

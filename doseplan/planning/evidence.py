@@ -3,11 +3,9 @@
 from dataclasses import dataclass
 
 import numpy as np
-import xarray as xr
 from numpy.typing import NDArray
 
 from doseplan.biology.models import rbe_model
-from doseplan.dose import Rays, influence_rows
 
 Array = NDArray[np.float64]
 
@@ -53,33 +51,3 @@ class Evidence:
             scale=self.scale,
             fractions=self.fractions,
         )
-
-
-def gather_evidence(
-    points: Array,
-    rays: Rays,
-    spots: xr.Dataset,
-    library: xr.Dataset,
-    *,
-    targets: int,
-    most_gye: Array,
-    scale: str,
-    fractions: int,
-) -> Evidence:
-    """Compute the rows of some samples.
-
-    Parameters
-    ----------
-    points : (row, 3) [mm]
-        Target samples, then samples with a limit.
-    rays : Rays
-        Of the spots.
-    targets
-        Number of the former.
-    most_gye : (limited row,) [Gy(RBE)]
-    """
-    linear, root = influence_rows(points, rays, spots, library, scale=scale)
-    linear /= fractions
-    root /= fractions
-    most = rbe_model(scale).effect_limit(most_gye, fractions=fractions)
-    return Evidence(linear=linear, root=root, targets=targets, most=most, scale=scale, fractions=fractions)

@@ -1,16 +1,18 @@
 """Samples that a proof may draw on, and which of them it needs: a few hundred carry all the multipliers."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from doseplan import schema
+from doseplan.biology.models import rbe_model
 from doseplan.case.spec import Case
-from doseplan.dose import Rays, point_effect
-from doseplan.planning.evidence import Evidence, gather_evidence
-from doseplan.planning.limits import AIM_BELOW_GYE, upper_limits
+from doseplan.dose import Rays
+from doseplan.planning.evidence import Evidence
+from doseplan.planning.limits import AIM_BELOW_GYE
+from doseplan.planning.seen import Seen, seen_samples
 
 Array = NDArray[np.float64]
 Indices = NDArray[np.int64]
@@ -18,47 +20,64 @@ Indices = NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pool:
-    """Samples of the target and samples with a limit.
+    """Samples of the target and samples with a limit, as planned and in the errors that a case plans for.
 
     Attributes
     ----------
-    number : (sample,)
-        Among all samples of the case.
-    planned : (sample,)
-    points : (sample, 3) [mm]
-    rays
-        Of the spots, in the arm's phantom.
-    is_target : (sample,)
-    most_gye : (sample,) [Gy(RBE)]
-        The case's limit itself, infinite where it states none.
+    seen
+        Where they come from.
+    row : (sample,)
+        Their rows there, rising.
     """
 
-    case: Case
-    spots: xr.Dataset
-    library: xr.Dataset
-    number: Indices
-    planned: NDArray[np.bool_]
-    points: Array
-    rays: Rays
-    is_target: NDArray[np.bool_]
-    most_gye: Array
+    seen: Seen
+    row: Indices
 
     def channels(self, weight: Array, chosen: Indices | None = None) -> tuple[Array, Array]:
-        """Compute both channels per fraction for given weights, without cut-off in float64."""
-        points = self.points if chosen is None else self.points[chosen]
-        weighted = self.spots.assign(weight=schema.variable("weight", weight))
-        linear, root = point_effect(points, self.rays, weighted, self.library, scale=self.scale)
-        return linear / self.fractions, root / self.fractions
+        """Compute both channels per fraction for given weights, without cut-off in float64.
+
+        Parameters
+        ----------
+        chosen
+            Samples, rising; all of them if not given.
+        """
+        linear, root = self.seen.exact(weight, self.row if chosen is None else self.row[chosen])
+        return linear[0] / self.fractions, root[0] / self.fractions
+
+    def names(self, chosen: Indices) -> Indices:
+        """Give the number of each sample in the case, and that of its scenario: (sample, 2)."""
+        row = self.row[chosen]
+        return np.column_stack([self.seen.number[row], self.seen.scenario[row]])
+
+    @property
+    def points(self) -> Array:
+        """Positions (sample, 3) [mm]."""
+        return self.seen.points[self.row]
+
+    @property
+    def is_target(self) -> NDArray[np.bool_]:
+        """Tell which are of the target."""
+        return self.seen.is_target[self.row]
+
+    @property
+    def planned(self) -> NDArray[np.bool_]:
+        """Tell which are planned with."""
+        return self.seen.planned[self.row]
+
+    @property
+    def most_gye(self) -> Array:
+        """The case's limit itself [Gy(RBE)], infinite where it states none."""
+        return self.seen.upper[self.row] + AIM_BELOW_GYE
 
     @property
     def scale(self) -> str:
         """Scale of the prescription."""
-        return self.case.prescription.scale
+        return self.seen.case.prescription.scale
 
     @property
     def fractions(self) -> int:
         """Number of fractions."""
-        return self.case.prescription.fractions
+        return self.seen.case.prescription.fractions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,28 +89,18 @@ class Chosen:
     evidence: Evidence
 
 
-def make_pool(case: Case, samples: xr.Dataset, rays: Rays, spots: xr.Dataset, library: xr.Dataset) -> Pool:
+def make_pool(
+    case: Case, samples: xr.Dataset, rays: Sequence[Rays], spots: xr.Dataset, library: xr.Dataset
+) -> Pool:
     """Take all samples of a case that belong to the target or have a limit.
 
     Parameters
     ----------
-    rays : Rays
-        Of the spots, in the arm's phantom.
+    rays
+        Of the spots: as planned, then in each error that is planned for.
     """
-    upper = upper_limits(case, samples) + AIM_BELOW_GYE
-    is_target = samples["sample_structure"].values == schema.STRUCTURES["target"]
-    used = is_target | np.isfinite(upper)
-    return Pool(
-        case=case,
-        spots=spots,
-        library=library,
-        number=np.flatnonzero(used),
-        planned=samples["planned"].values[used].astype(bool),
-        points=samples["sample_position"].values[used],
-        rays=rays,
-        is_target=is_target[used],
-        most_gye=upper[used],
-    )
+    seen = seen_samples(case, samples, spots, library, rays)
+    return Pool(seen=seen, row=np.flatnonzero(seen.is_target | np.isfinite(seen.upper)))
 
 
 def choose(pool: Pool, target: Indices, limited: Indices, before: Chosen | None = None) -> Chosen:
@@ -99,14 +108,14 @@ def choose(pool: Pool, target: Indices, limited: Indices, before: Chosen | None 
     if before is not None:
         target = np.setdiff1d(target, before.target)
         limited = np.setdiff1d(limited, before.limited)
-    rows = np.concatenate([target, limited])
-    found = gather_evidence(
-        pool.points[rows],
-        pool.rays,
-        pool.spots,
-        pool.library,
+    # a sample can be in both parts
+    rows, place = np.unique(pool.row[np.concatenate([target, limited])], return_inverse=True)
+    linear, root = (channel[place] / pool.fractions for channel in pool.seen.written_out(rows))
+    found = Evidence(
+        linear=linear,
+        root=root,
         targets=target.size,
-        most_gye=pool.most_gye[limited],
+        most=rbe_model(pool.scale).effect_limit(pool.most_gye[limited], fractions=pool.fractions),
         scale=pool.scale,
         fractions=pool.fractions,
     )

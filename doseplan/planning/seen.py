@@ -15,7 +15,9 @@ from doseplan.dose import (
     DoseOperator,
     RayPairs,
     Rays,
+    Scenario,
     course_channels,
+    error_scenarios,
     find_pairs,
     influence_rows,
     spot_courses,
@@ -48,7 +50,8 @@ class Seen:
         Their fields and energies; weights are not used.
     rays
         Of each scenario, the nominal one first.
-    scenario : (row,)
+    scenario, number : (row,)
+        Of the row; and of its sample among all of the case.
     points : (row, 3) [mm]
     structure : (row,)
         Code of `schema.STRUCTURES`.
@@ -69,6 +72,7 @@ class Seen:
     library: xr.Dataset
     rays: Sequence[Rays]
     scenario: Indices
+    number: Indices
     points: Array
     structure: Indices
     planned: Chosen
@@ -169,6 +173,13 @@ class Seen:
             )
 
 
+def planned_errors(case: Case) -> tuple[Scenario, ...]:
+    """List the errors that a case wants to be planned for: the systematic ones, if any."""
+    if case.robustness is None or not case.robustness.plan:
+        return ()
+    return error_scenarios(replace(case.robustness, random=0))
+
+
 def seen_samples(
     case: Case, samples: xr.Dataset, spots: xr.Dataset, library: xr.Dataset, rays: Sequence[Rays]
 ) -> Seen:
@@ -197,6 +208,7 @@ def seen_samples(
         library=library,
         rays=rays,
         scenario=scenario,
+        number=row,
         points=samples["sample_position"].values[row],
         structure=structure[row],
         planned=samples["planned"].values[row].astype(bool),

@@ -88,7 +88,13 @@ def _bound_rows(arms: dict[str, dict[str, Any]]) -> list[tuple[str, list[str]]]:
         "not proven" if each is None else f"{each['dmin_upper_gye']:.2f} (gap {each['gap_percent']:.1f} %)"
         for each in bounds
     ]
-    return [("target minimum, proven maximum", texts)]
+    worst = max(each["scenarios"] for each in bounds if each is not None)
+    return [(f"{proven_minimum(worst)}, proven maximum", texts)]
+
+
+def proven_minimum(scenarios: int) -> str:
+    """Name the target minimum that a proof speaks of."""
+    return "target minimum" if scenarios == 1 else f"target minimum, worst of {scenarios - 1} errors"
 
 
 def robust_rows(arms: dict[str, dict[str, Any]]) -> list[tuple[str, list[str]]]:
@@ -117,24 +123,30 @@ def bound_lines(arms: dict[str, dict[str, Any]]) -> list[str]:
         if bound is None:
             continue
         upper = bound["dmin_upper_gye"]
-        lines.append(
-            f"{name}: target minimum: achieved {bound['dmin_gye']:.2f} GyE, proven maximum {upper:.2f} GyE, "
-            f"gap {bound['gap_percent']:.1f} % of the prescription"
-        )
+        lines.append(achieved_and_proven(name, bound))
         limits = " and ".join(
             f"{TISSUES[goal['structure']]} is {'below' if goal['comparator'] == '<' else 'at most'} "
             f"{goal['limit_gye']:g} GyE"
             for goal in arm["goals"]
             if goal["hard"] and goal["name"] not in bound["left_out"]
         )
+        when = "" if bound["scenarios"] == 1 else " in every error"
         lines += [
-            f"{name}: goal {goal['limit_gye']:.1f} GyE infeasible: with these fields and this spot grid "
-            f"no plan gives the coldest part more than {upper:.2f} GyE while {limits}; {_cause(bound)}"
+            f"{name}: goal {goal['limit_gye']:.1f} GyE infeasible{when}: with these fields and this spot "
+            f"grid no plan gives the coldest part more than {upper:.2f} GyE while {limits}; {_cause(bound)}"
             for goal in arm["goals"]
             if goal["name"] == "target minimum" and goal["limit_gye"] > upper
         ]
         lines += left_out_lines(name, bound)
     return lines
+
+
+def achieved_and_proven(name: str, bound: dict[str, Any], *, digits: int = 1) -> str:
+    """Set what the plan of an arm has beside what is proven of it."""
+    return (
+        f"{name}: {proven_minimum(bound['scenarios'])}: achieved {bound['dmin_gye']:.2f} GyE, proven maximum "
+        f"{bound['dmin_upper_gye']:.2f} GyE, gap {bound['gap_percent']:.{digits}f} % of the prescription"
+    )
 
 
 def left_out_lines(name: str, bound: dict[str, Any]) -> list[str]:

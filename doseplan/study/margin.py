@@ -334,17 +334,21 @@ def _done(took: Took) -> int:
 def _tried(record: Record, *, robust: bool) -> Tried:
     arm, bound = record["nominal"], record.get("bound")
     missed = [goal["name"] for goal in arm["goals"] if not goal["met"]]
+    least = arm["tumour"]["dmin_gye"]
+    # what is proven of the worst error says nothing of the dose as planned
+    speaks = bound is not None and (robust or bound["scenarios"] == 1)
     if robust:
+        least = record["robust"]["target_dmin_gye"]
         held = {"limits": record["robust"]["limits_met"], "goals": record["robust"]["goals_met"]}
         missed += [f"{name} in every error scenario" for name, met in held.items() if not met]
     return Tried(
         separation_mm=record["separation_mm"],
-        target_minimum_gye=arm["tumour"]["dmin_gye"],
+        target_minimum_gye=least,
         cord_maximum_gye=(arm["cord"] or {}).get("max_gye"),
         goal_gye=least_goal(arm),
         goals_met=arm["limits_met"] and arm["goals_met"] and not missed,
-        bound_gye=None if bound is None else bound["dmin_upper_gye"],
-        impossible=is_impossible(record),
+        bound_gye=bound["dmin_upper_gye"] if bound is not None and speaks else None,
+        impossible=is_impossible(record, robust=robust),
         missed=tuple(missed),
     )
 

@@ -38,6 +38,7 @@ from doseplan.exchange import (
 )
 from doseplan.messages import InputError, Progress, silent
 from doseplan.planning import optimise
+from doseplan.planning.seen import planned_errors
 from doseplan.schema import ARMS
 
 Stages = dict[str, xr.Dataset]
@@ -172,7 +173,7 @@ def plan_scene(
         scene.spots,
         library,
         rays=scene.rays,
-        errors=[each for _, each in scene.errors[: _planned_for(case)]],
+        errors=[each for _, each in scene.errors[: len(planned_errors(case))]],
         progress=progress,
     )
     at_samples = sample_dose(case, scene.phantom, scene.samples, planned, library, rays=scene.rays)
@@ -192,13 +193,6 @@ def _error_rays(
     scenarios = error_scenarios(case.robustness)
     traced = error_rays(phantom, spots, library, rays, scenarios, progress=progress)
     return list(zip(scenarios, traced, strict=True))
-
-
-def _planned_for(case: Case) -> int:
-    """Tell for how many of its error scenarios, the first ones, a case wants to be planned."""
-    if case.robustness is None or not case.robustness.plan:
-        return 0
-    return len(error_scenarios(replace(case.robustness, random=0)))
 
 
 def arms_of(case: Case) -> dict[str, tuple[float | None, Case]]:

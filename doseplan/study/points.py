@@ -36,6 +36,7 @@ from doseplan.exchange.runs import STAGES
 from doseplan.exchange.studies import POINTS
 from doseplan.messages import InputError, Progress, silent
 from doseplan.planning.bound import prove
+from doseplan.planning.seen import planned_errors
 from doseplan.planning.stored import proof_record
 from doseplan.study.pipeline import Scene, plan_scene, run_attributes, set_scene
 from doseplan.study.proof import bound_entry
@@ -261,14 +262,16 @@ def _prove(study: Study, point: Point, programs: int, progress: Progress) -> Non
     kept: Record = {"digest": point.digest, "programs": programs, "bound": None, "reason": ""}
     seen = (point.case, scene.phantom, scene.samples)
     try:
-        bound = prove(*seen, spots, _library(study, progress), programs=programs, progress=progress)
+        errors = [rays for _, rays in scene.errors[: len(planned_errors(point.case))]]
+        rays = [scene.rays, *errors]
+        library = _library(study, progress)
+        bound = prove(*seen, spots, library, rays=rays, programs=programs, progress=progress)
     except InputError as error:  # no limit, or multipliers that refute nothing
         kept["reason"] = str(error)
     else:
         kept |= proof_record(bound)
         kept["witness_gye"] = bound.witness_gye
-        achieved = float(spots.attrs["target_minimum_gye"])
-        kept["bound"] = bound_entry(point.case, kept, achieved, scene.samples)
+        kept["bound"] = bound_entry(point.case, kept, spots, scene.samples)
     write_point_proof(study.folder, point.name, json_plain(kept))
 
 

@@ -124,8 +124,7 @@ def add_bounds(
         if record is None or record.get("digest") != tree.attrs["digest"] or arm not in summary["arms"]:
             continue
         _, samples, spots = _stages(tree, arm)
-        achieved = float(spots.attrs["target_minimum_gye"])
-        entry = bound_entry(case, record, achieved, samples)
+        entry = bound_entry(case, record, spots, samples)
         summary["arms"][arm]["bound"] = entry
         if draw:
             path = (figures or folder / "figures") / f"proof_{arm}.png"
@@ -134,17 +133,15 @@ def add_bounds(
             save_figure(proof_figure(arm, held, samples, entry["dmin_upper_gye"]), path)
 
 
-def bound_entry(
-    case: Case, record: dict[str, Any], achieved_gye: float, samples: xr.Dataset
-) -> dict[str, Any]:
+def bound_entry(case: Case, record: dict[str, Any], spots: xr.Dataset, samples: xr.Dataset) -> dict[str, Any]:
     """Say in numbers what a proof says of a plan.
 
     Parameters
     ----------
     record
         The stored proof, with `witness_gye`.
-    achieved_gye
-        Target minimum of the plan.
+    spots
+        Of the plan.
     samples
         Of the arm.
 
@@ -152,16 +149,25 @@ def bound_entry(
     -------
     dict
         `dmin_gye` (achieved), `dmin_upper_gye`, `gap_percent` (of the prescription), `witness_gye`,
-        `held_by`, `left_out` (names of limits that the proof does not know).
+        `held_by`, `left_out` (names of limits that the proof does not know), `scenarios` (in which the target
+        minimum is looked at: if more than the nominal one, the lowest of all is meant).
     """
+    try:
+        scenarios, level_gye = int(record["scenarios"]), float(record["level_gye"])
+        witness_gye = float(record["witness_gye"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(f"proof: expected level, witness and scenarios, got {error!r}") from error
+    which = "target_minimum_gye" if scenarios == 1 else "worst_target_minimum_gye"
+    achieved_gye = float(spots.attrs[which])
     # a minimum is no more than the maximum that the case allows, whatever the proof says
-    upper = min([float(record["level_gye"]), *_target_limits(case)])
+    upper = min([level_gye, *_target_limits(case)])
     return {
         "dmin_gye": achieved_gye,
         "dmin_upper_gye": upper,
         "gap_percent": 100.0 * (upper - achieved_gye) / case.prescription.total_gy_rbe,
-        "witness_gye": float(record["witness_gye"]),
+        "witness_gye": witness_gye,
         "held_by": holding(record, samples)[:HELD_BY],
+        "scenarios": scenarios,
         "left_out": [limit_name(limit) for limit in case.constraint if limit.kind != "max"],
     }
 

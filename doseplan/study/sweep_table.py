@@ -72,19 +72,28 @@ def sweep_dataset(
     first = records[0, 0, 0]
     verdicts = [goal["name"] for goal in first["nominal"]["goals"]]
     robust = first.get("robust") is not None
-    numbers = {name: np.full(shape, np.nan) for name in (*METRICS, *_OF_BOUND, *(ROBUST if robust else ()))}
-    truths = {name: np.zeros(shape, np.bool_) for name in (*_VERDICTS, *(ROBUST_MET if robust else ()))}
+    numbers = {
+        name: np.full(shape, np.nan)
+        for name in (*METRICS, *_OF_BOUND, *((*ROBUST, "worst_target_minimum_bound") if robust else ()))
+    }
+    truths = {
+        name: np.zeros(shape, np.bool_)
+        for name in (*_VERDICTS, *((*ROBUST_MET, "robust_goal_impossible") if robust else ()))
+    }
     met = np.zeros((*shape, len(verdicts)), np.bool_)
     for place, record in records.items():
         arm, bound = record["nominal"], record.get("bound")
         found = {name: (arm[part] or {}).get(key) for name, (part, key) in METRICS.items()}
         found["target_minimum_goal"] = least_goal(arm)
-        found["target_minimum_bound"] = None if bound is None else bound["dmin_upper_gye"]
+        proven = {} if bound is None else {bound["scenarios"] > 1: bound["dmin_upper_gye"]}
+        found["target_minimum_bound"] = proven.get(False)
         verdict = {"limits_met": arm["limits_met"], "goals_met": arm["goals_met"]}
         verdict["goal_impossible"] = is_impossible(record)
         if robust:
             found |= {name: record["robust"][key] for name, key in ROBUST.items()}
             verdict |= {name: record["robust"][key] for name, key in ROBUST_MET.items()}
+            found["worst_target_minimum_bound"] = proven.get(True)
+            verdict["robust_goal_impossible"] = is_impossible(record, robust=True)
         for name, value in found.items():
             numbers[name][place] = math.nan if value is None else value
         for name, value in verdict.items():
@@ -118,10 +127,18 @@ def least_goal(arm: Mapping[str, Any]) -> float | None:
     return max(levels, default=None)
 
 
-def is_impossible(record: Record) -> bool:
-    """Tell whether it is proven that no plan meets the goal for the target minimum at this point."""
+def is_impossible(record: Record, *, robust: bool = False) -> bool:
+    """Tell whether it is proven that no plan meets the goal for the target minimum at this point.
+
+    Parameters
+    ----------
+    robust
+        In every error. A bound as planned bounds the lowest of all errors, too, but not the other way round.
+    """
     goal, bound = least_goal(record["nominal"]), record.get("bound")
-    return goal is not None and bound is not None and bound["dmin_upper_gye"] < goal
+    if goal is None or bound is None or (bound["scenarios"] > 1 and not robust):
+        return False
+    return bool(bound["dmin_upper_gye"] < goal)
 
 
 def sweep_rows(sweep: xr.Dataset) -> list[dict[str, Any]]:

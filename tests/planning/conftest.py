@@ -76,11 +76,12 @@ class Box:
         return self.case, self.phantom, self.samples, self.spots, self.library
 
 
-def make_box(library, *, gap_mm, limits=LIMITS, spacing_mm=5.0, course=()):
+def make_box(library, *, gap_mm, limits=LIMITS, spacing_mm=5.0, course=(), robustness=None):
     """A ball of 20 mm in water, with a cord of 8 mm behind it (towards the back) after a gap."""
     case = SimpleNamespace(
         fields=(BeamField(gantry_deg=0.0), BeamField(gantry_deg=90.0)),
         course=course,
+        robustness=robustness,
         delivery=Delivery(spot_spacing_mm=spacing_mm, layer_spacing_mm=4.0),
         prescription=Prescription(total_gy_rbe=64.0),
         constraint=limits,

@@ -5,11 +5,11 @@ import json
 import numpy as np
 import pytest
 
-from doseplan.case.spec import Constraint
+from doseplan.case.spec import Constraint, Robustness
 from doseplan.messages import InputError
 from doseplan.planning import optimise
-from doseplan.planning.bound import prove
-from doseplan.planning.stored import check_record, proof_record
+from doseplan.planning.bound import prove, traced
+from doseplan.planning.stored import check_record, holding, proof_record
 
 
 @pytest.fixture(scope="module")
@@ -58,8 +58,8 @@ def test_a_stored_proof_is_checked_with_rows_computed_anew(touching):
 def test_a_proof_of_an_earlier_version_is_one_clear_line(touching):
     box, planned, bound, _ = touching
     record = proof_record(bound)
-    del record["steps"]
-    with pytest.raises(InputError, match="expected one with steps, got one of an earlier version"):
+    del record["scenarios"]
+    with pytest.raises(InputError, match="expected one with steps and scenarios, got one of an earlier"):
         check_record(record, box.case, box.phantom, box.samples, planned, box.library)
 
 
@@ -67,14 +67,38 @@ def test_stored_proofs_that_were_changed_are_rejected(touching):
     _, _, bound, _ = touching
     assert not checked(touching, level_gye=bound.witness_gye)
     assert not checked(touching, leaves=proof_record(bound)["leaves"][1:])
-    swapped = np.roll(bound.target, 1).tolist()
-    assert not checked(touching, target_samples=swapped) or bound.target.size == 1
+    swapped = np.roll(bound.target[:, 0], 1).tolist()
+    assert not checked(touching, target_samples=swapped) or len(bound.target) == 1
+    other = bound.limited[:, 0].tolist()
     with pytest.raises(InputError, match="expected target samples of this case"):
-        checked(touching, target_samples=bound.limited.tolist())
+        checked(touching, target_samples=other, target_scenarios=[0] * len(other))
     with pytest.raises(InputError, match="expected numbers of limited samples"):
-        checked(touching, limited_samples=[-1])
+        checked(touching, limited_samples=[-1], limited_scenarios=[0])
+    with pytest.raises(InputError, match="expected numbers of target samples"):
+        checked(touching, target_scenarios=[1] * len(bound.target))
     with pytest.raises(InputError, match="expected samples, level and leaves"):
         checked(touching, level_gye=None)
+
+
+def test_a_plan_for_errors_has_a_bound_of_its_own(box_of, touching):
+    """In the worst error the target gets less than as planned, and so does what is proven."""
+    limits, errors = touching[0].case.constraint, Robustness(setup_mm=1.5, range_percent=3.0, plan=True)
+    box = box_of(gap_mm=0.0, limits=limits, spacing_mm=6.0, robustness=errors)
+    rays = traced(box.case, box.phantom, box.spots, box.library)
+    planned = optimise(*box.stages, rays=rays[0], errors=rays[1:])
+    bound = prove(box.case, box.phantom, box.samples, planned, box.library, programs=10)
+    assert bound.scenarios == len(rays) == 9
+    achieved = planned.attrs["worst_target_minimum_gye"]
+    assert achieved < bound.upper_gye < 1.1 * bound.witness_gye
+    assert bound.upper_gye < touching[2].upper_gye
+    # errors on both sides take part, and the checker traces their rays anew
+    assert len(np.unique(bound.limited[:, 1])) > 1
+    record = json.loads(json.dumps(proof_record(bound)))
+    assert check_record(record, box.case, box.phantom, box.samples, planned, box.library)
+    nominal = {**record, "limited_scenarios": [0] * len(bound.limited)}
+    assert not check_record(nominal, box.case, box.phantom, box.samples, planned, box.library)
+    entry = holding(record, box.samples)
+    assert {each["scenario"] for each in entry} <= set(range(9))
 
 
 def test_without_a_limit_there_is_no_maximum(box_of):

@@ -108,6 +108,7 @@ def _proven(upper_gye: float) -> dict[str, Any]:
             {"kind": "limit", "structure": "cord", "position_mm": [0.0, 1.0, 3.0], "share": 0.1},
         ],
         "left_out": [],
+        "scenarios": 1,
     }
     return content
 

@@ -147,15 +147,17 @@ class Rooms:
             "goals_met": (separation or 0.0) >= self.robust_mm,
         }
 
-    def prove(self, case, phantom, samples, spots, library, *, programs, progress) -> SimpleNamespace:
+    def prove(self, case, phantom, samples, spots, library, *, rays, programs, progress) -> SimpleNamespace:
         separation, total = phantom.attrs["separation"], case.prescription.total_gy_rbe
         self.proven.append((separation, total))
         if programs < 2:
             raise InputError("proof: expected multipliers that refute a level, got none")
         return SimpleNamespace(upper_gye=self.minimum(separation) + self.gap_gye, witness_gye=1.0)
 
-    def bound_entry(self, case, record, achieved, samples) -> dict[str, Any]:
-        return {"dmin_gye": achieved, "dmin_upper_gye": record["level_gye"], "gap_percent": 1.0}
+    def bound_entry(self, case, record, spots, samples) -> dict[str, Any]:
+        achieved = spots.attrs["target_minimum_gye"]
+        said = {"dmin_gye": achieved, "dmin_upper_gye": record["level_gye"], "gap_percent": 1.0}
+        return {**said, "scenarios": 1}
 
 
 def fills_memory(gib: float) -> None:

@@ -40,8 +40,11 @@ def run(tmp_path: Path) -> tuple[Path, xr.DataTree, dict[str, Any]]:
     record = {
         "digest": "mine",
         "witness_gye": 53.0,
+        "scenarios": 1,
         "level_gye": 53.64,
         "target_samples": [1, 2],
+        "target_scenarios": [0, 0],
+        "limited_scenarios": [0],
         "limited_samples": [0],
         "leaves": [leaf],
     }
