@@ -149,7 +149,7 @@ def test_older_layout_is_named(tmp_path: Path) -> None:
     write_run(make_tree(), tmp_path / "run")
     path = tmp_path / "run" / "run.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), "schema_version": 0}))
-    with pytest.raises(InputError, match="expected schema_version 4, got 0"):
+    with pytest.raises(InputError, match=f"expected schema_version {schema.VERSION}, got 0"):
         read_run(tmp_path / "run")
 
 
