@@ -128,22 +128,28 @@ def prove(
         ),
     ] = 60,
     check: Annotated[bool, typer.Option("--check", help="Check the proofs that are stored instead.")] = False,
+    finer: Annotated[
+        bool,
+        typer.Option(
+            "--finer-spots", help="Bound plans with spots of half the spacing and half the energy step, too."
+        ),
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Prove for each arm of a run that no plan gives the target's coldest part more, within the limits."""
     prepare_kernels()
     if check:
         return _check_proofs(run_folder, as_json)
-    from doseplan.present.table import achieved_and_proven, left_out_lines
+    from doseplan.present.table import achieved_and_proven, more_lines
     from doseplan.study.proof import prove_run
 
     with progress() as report:
-        found = prove_run(run_folder, arms=arm, programs=programs, progress=report)
+        found = prove_run(run_folder, arms=arm, programs=programs, finer=finer, progress=report)
 
     def show(console: "Console") -> None:
         for name, each in found.items():
             console.print(achieved_and_proven(name, each, digits=2))
-            for line in left_out_lines(name, each):
+            for line in more_lines(name, each):
                 console.print(line)
 
     answer({"arms": found}, as_json, show)

@@ -37,6 +37,10 @@ STEPS_AGAIN, MOST_AGAIN = 20, 3
 TOLERANCE_PERCENT = 1.0
 """[% of the prescription] the optimiser's own tolerance on the target minimum: longer runs gained less."""
 
+MISSED_GYE = 0.05
+"""[Gy(RBE)] rows that were not watched and are beyond a bound by less are left to the last scaling, which
+takes about as much from the target minimum."""
+
 CORD_EVERY, OTHER_EVERY = 2, 4
 """Of the planned samples of cord and other tissue, every so many-th starts in the working set."""
 
@@ -130,7 +134,7 @@ def _missed(seen: Seen, channels: Channels, level_gye: float, rows: Indices) -> 
     excess = gye - seen.bound
     excess[seen.is_target] = np.maximum(excess, level_gye - gye)[seen.is_target]
     excess[rows] = -np.inf
-    found = np.flatnonzero(excess > 0.0)
+    found = np.flatnonzero(excess > MISSED_GYE)
     return worst_of_cells(seen, found, excess[found])
 
 

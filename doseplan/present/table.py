@@ -137,7 +137,7 @@ def bound_lines(arms: dict[str, dict[str, Any]]) -> list[str]:
             for goal in arm["goals"]
             if goal["name"] == "target minimum" and goal["limit_gye"] > upper
         ]
-        lines += left_out_lines(name, bound)
+        lines += more_lines(name, bound)
     return lines
 
 
@@ -149,10 +149,18 @@ def achieved_and_proven(name: str, bound: dict[str, Any], *, digits: int = 1) ->
     )
 
 
-def left_out_lines(name: str, bound: dict[str, Any]) -> list[str]:
-    """Tell which limits of an arm its proof does not speak of."""
+def more_lines(name: str, bound: dict[str, Any]) -> list[str]:
+    """Tell what a finer grid of spots could give, and which limits the proof of an arm does not speak of."""
+    lines = []
+    if "finer_upper_gye" in bound:
+        lines.append(
+            f"{name}: with spots of half the spacing and half the step of energies: proven maximum "
+            f"{bound['finer_upper_gye']:.2f} GyE"
+        )
     names = " and ".join(bound["left_out"])
-    return [f"{name}: the proof leaves out the limit of {names}: it holds, but may be loose"] if names else []
+    if names:
+        lines.append(f"{name}: the proof leaves out the limit of {names}: it holds, but may be loose")
+    return lines
 
 
 def _cause(bound: dict[str, Any]) -> str:

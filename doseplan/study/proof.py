@@ -1,6 +1,7 @@
 """Proofs for the arms of a run: made, stored beside the arm, entered in its summary, checked again."""
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,10 @@ from doseplan.exchange import read_run, write_text
 from doseplan.exchange.sizes import read_limited
 from doseplan.messages import InputError, Progress, silent
 from doseplan.planning.bound import PROGRAMS, prove
+from doseplan.planning.finer import with_finer_spots
 from doseplan.planning.stored import check_record, holding, proof_record
 from doseplan.present import proof_figure, report_markdown, save_figure
+from doseplan.schema import ARMS
 
 PROOF_FILE = "proof.json"
 
@@ -32,6 +35,7 @@ def prove_run(
     *,
     arms: list[str] | None = None,
     programs: int = PROGRAMS,
+    finer: bool = False,
     progress: Progress = silent,
 ) -> Bounds:
     """Prove an upper bound on each arm's target minimum, store the proof, and write summary and report again.
@@ -42,6 +46,8 @@ def prove_run(
         All that the run has, if not named.
     programs
         Most linear programs of the search in each arm.
+    finer
+        Bound plans with spots of half the spacing and half the step of energies as well.
 
     Returns
     -------
@@ -61,6 +67,8 @@ def prove_run(
     if unknown:
         raise InputError(f"arm: expected one of {', '.join(tree.children)}, got {unknown[0]!r}")
     prove_arms(folder, tree, case, arms=names, programs=programs, progress=progress)
+    if finer:
+        _bound_finer(folder, tree, case, names, programs, progress)
     summary = evaluate(tree, case)
     add_bounds(folder, tree, summary)
     write_text(folder / "summary.json", json.dumps(summary, indent=2, allow_nan=False) + "\n")
@@ -94,6 +102,27 @@ def prove_arms(
         bound = prove(case, phantom, samples, spots, library, programs=programs, progress=progress)
         record = {"digest": digest, "witness_gye": bound.witness_gye, **proof_record(bound)}
         write_text(path, json.dumps(record, allow_nan=False) + "\n")
+
+
+def _bound_finer(
+    folder: Path, tree: xr.DataTree, case: Case, arms: list[str], programs: int, progress: Progress
+) -> None:
+    """Bound plans on a finer grid of spots, and keep the number beside each proof."""
+    library = beam_library(progress=progress)
+    phantoms = [tree[arm]["anatomy"].to_dataset() for arm in ARMS]
+    for arm in arms:
+        phantom, samples, spots = _stages(tree, arm)
+        more = with_finer_spots(case, phantoms[0], phantoms[1:], spots, library)
+        told = partial(_of_finer, progress)
+        bound = prove(case, phantom, samples, more, library, programs=programs, progress=told)
+        record = _stored(folder / arm / PROOF_FILE)
+        assert record is not None, "it was just written"
+        record["finer"] = {"level_gye": bound.upper_gye, "spots": more.sizes["spot"]}
+        write_text(folder / arm / PROOF_FILE, json.dumps(record, allow_nan=False) + "\n")
+
+
+def _of_finer(progress: Progress, message: str, done: float) -> None:
+    progress(f"finer spots: {message}", done)
 
 
 def add_bounds(
@@ -150,11 +179,14 @@ def bound_entry(case: Case, record: dict[str, Any], spots: xr.Dataset, samples: 
     dict
         `dmin_gye` (achieved), `dmin_upper_gye`, `gap_percent` (of the prescription), `witness_gye`,
         `held_by`, `left_out` (names of limits that the proof does not know), `scenarios` (in which the target
-        minimum is looked at: if more than the nominal one, the lowest of all is meant).
+        minimum is looked at: if more than the nominal one, the lowest of all is meant). `finer_upper_gye`,
+        if it was asked for, is the bound with spots of half the spacing and half the step of energies; its
+        multipliers are not kept.
     """
     try:
         scenarios, level_gye = int(record["scenarios"]), float(record["level_gye"])
         witness_gye = float(record["witness_gye"])
+        finer = {"finer_upper_gye": float(record["finer"]["level_gye"])} if "finer" in record else {}
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(f"proof: expected level, witness and scenarios, got {error!r}") from error
     which = "target_minimum_gye" if scenarios == 1 else "worst_target_minimum_gye"
@@ -168,6 +200,7 @@ def bound_entry(case: Case, record: dict[str, Any], spots: xr.Dataset, samples: 
         "witness_gye": witness_gye,
         "held_by": holding(record, samples)[:HELD_BY],
         "scenarios": scenarios,
+        **finer,
         "left_out": [limit_name(limit) for limit in case.constraint if limit.kind != "max"],
     }
 

@@ -1,7 +1,6 @@
 """Small planning problems: random sparse influence, and a ball beside a cord in a box of water."""
 
 from dataclasses import dataclass
-from types import SimpleNamespace
 
 import numba
 import numpy as np
@@ -11,7 +10,15 @@ import xarray as xr
 
 from doseplan import schema
 from doseplan.biology.mkm import HSG
-from doseplan.case.spec import TISSUE_LIMIT, BeamField, Constraint, Delivery, Prescription
+from doseplan.case.spec import (
+    TISSUE_LIMIT,
+    BeamField,
+    Constraint,
+    Course,
+    Delivery,
+    Prescription,
+    Robustness,
+)
 from doseplan.dose import EntryOperator, place_fields, place_spots
 from doseplan.planning.problem import Problem
 
@@ -61,11 +68,23 @@ def _arrays(matrix, z_star):
     return (matrix.indptr.astype(np.int64), matrix.indices.astype(np.int32), root, linear)
 
 
+@dataclass(kw_only=True)
+class BoxCase:
+    """The parts of a case that planning asks for."""
+
+    fields: tuple[BeamField, ...]
+    course: tuple[Course, ...]
+    robustness: Robustness | None
+    delivery: Delivery
+    prescription: Prescription
+    constraint: tuple[Constraint, ...]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Box:
     """Everything that `optimise` takes."""
 
-    case: SimpleNamespace
+    case: BoxCase
     phantom: xr.Dataset
     samples: xr.Dataset
     spots: xr.Dataset
@@ -78,7 +97,7 @@ class Box:
 
 def make_box(library, *, gap_mm, limits=LIMITS, spacing_mm=5.0, course=(), robustness=None):
     """A ball of 20 mm in water, with a cord of 8 mm behind it (towards the back) after a gap."""
-    case = SimpleNamespace(
+    case = BoxCase(
         fields=(BeamField(gantry_deg=0.0), BeamField(gantry_deg=90.0)),
         course=course,
         robustness=robustness,

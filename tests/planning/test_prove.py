@@ -9,6 +9,7 @@ from doseplan.case.spec import Constraint, Robustness
 from doseplan.messages import InputError
 from doseplan.planning import optimise
 from doseplan.planning.bound import prove, traced
+from doseplan.planning.finer import with_finer_spots
 from doseplan.planning.stored import check_record, holding, proof_record
 
 
@@ -99,6 +100,29 @@ def test_a_plan_for_errors_has_a_bound_of_its_own(box_of, touching):
     assert not check_record(nominal, box.case, box.phantom, box.samples, planned, box.library)
     entry = holding(record, box.samples)
     assert {each["scenario"] for each in entry} <= set(range(9))
+
+
+def test_finer_spots_bound_more_than_those_of_the_plan(touching):
+    box, planned, bound, _ = touching
+    finer = with_finer_spots(box.case, box.phantom, (), planned, box.library)
+    names = ("field_index", "energy_index", "spot_v", "spot_u")
+
+    def rows(spots):
+        return [tuple(row) for row in np.column_stack([spots[name].values.round(6) for name in names])]
+
+    weight = dict(zip(rows(finer), finer["weight"].values, strict=True))
+    assert [weight[row] for row in rows(planned)] == planned["weight"].values.tolist()
+    assert len(weight) == finer.sizes["spot"]
+    assert rows(finer) == sorted(rows(finer))
+    # four times the rays, twice the energies; fewer at the rim, which is as wide as before
+    assert 4.0 < finer.sizes["spot"] / planned.sizes["spot"] < 8.0
+    found = prove(box.case, box.phantom, box.samples, finer, box.library, programs=10)
+    # the plan is one of those that the finer grid allows, and so is every plan that it can make; one curve of
+    # widths serves all energies of a field, and energies between move it by some hundredths of a GyE
+    assert found.witness_gye == pytest.approx(bound.witness_gye, abs=0.05)
+    better = optimise(box.case, box.phantom, box.samples, finer, box.library)
+    assert better.attrs["target_minimum_gye"] > planned.attrs["target_minimum_gye"]
+    assert better.attrs["target_minimum_gye"] < found.upper_gye
 
 
 def test_without_a_limit_there_is_no_maximum(box_of):
