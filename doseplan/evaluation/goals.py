@@ -45,9 +45,9 @@ def verdicts(case: Case, dose: Array, volume: Array, structure: NDArray[np.integ
 
 
 def limit_name(limit: Constraint) -> str:
-    """Name what a limit limits: "cord maximum", "cord D0.03cc", "cord mean"."""
+    """Name what a limit limits: "cord maximum", "cord D0.03cc", "other tissue mean"."""
     metric = {"max": "maximum", "volume": f"D{limit.volume_cm3 or 0.0:g}cc", "mean": "mean"}[limit.kind]
-    return f"{limit.structure} {metric}"
+    return f"{'other tissue' if limit.structure == 'other' else limit.structure} {metric}"
 
 
 def limited_value(limit: Constraint, dose: Array, volume: Array) -> float:
