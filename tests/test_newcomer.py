@@ -1,34 +1,49 @@
-"""The path of a newcomer: an empty home, the first commands, an own case that a message helps to mend."""
+"""The path of a newcomer: a fresh environment, the first commands, an own case that a message mends."""
 
 import json
 import os
 import re
+import shlex
 import subprocess
 import sys
+import sysconfig
+import venv
 from pathlib import Path
 
 import pytest
 
-README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A home and a working folder with nothing in them; the compiled kernels of the test run stay."""
+    """An empty home, and a working folder with nothing but an environment that the wheel is installed into.
+
+    What the package needs comes from the environment of the tests, as there is no network.
+    """
     folder = tmp_path_factory.mktemp("newcomer")
     (folder / "home").mkdir()
-    (folder / "work").mkdir()
+    environment = folder / "work" / ".venv"
+    venv.create(environment, symlinks=True)
+    python = str(environment / "bin" / "python")
+    _done(sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder / "wheel"))
+    (wheel,) = map(str, (folder / "wheel").glob("*.whl"))
+    _done(sys.executable, "-m", "pip", "--python", python, "install", "--no-index", "--no-deps", wheel)
+    (packages,) = environment.glob("lib/python*/site-packages")
+    (packages / "of_the_tests.pth").write_text(f"{sysconfig.get_path('purelib')}\n", encoding="utf-8")
     return folder
 
 
+def _done(*command: str) -> None:
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True, timeout=300)
+
+
 def doseplan(home: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    kept = {
-        name: os.environ[name] for name in ("PATH", "NUMBA_CACHE_DIR", "PYTHONPATH") if name in os.environ
-    }
     return subprocess.run(
-        [sys.executable, "-W", "error", "-m", "doseplan", *arguments],
+        [".venv/bin/doseplan", *arguments],
         cwd=home / "work",
-        env={**kept, "HOME": str(home / "home")},
+        env={"PATH": os.environ["PATH"], "HOME": str(home / "home"), "PYTHONWARNINGS": "error"},
         capture_output=True,
         text=True,
         timeout=300,
@@ -36,10 +51,27 @@ def doseplan(home: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+def of_readme(word: str) -> list[list[str]]:
+    """Arguments of the commands of the README that begin with a word."""
+    return [shlex.split(line)[1:] for line in re.findall(rf"^\.venv/bin/doseplan {word}.*$", README, re.M)]
+
+
 def own_case() -> str:
     """The whole case of the README, coarse, so that looking at it takes seconds."""
     (text,) = (block for block in re.findall(r"```toml\n(.*?)```", README, re.DOTALL) if "anatomy" in block)
     return f"{text}grid = {{ voxel_mm = 3.0 }}\n"
+
+
+def test_the_environment_has_the_wheel_and_not_the_checkout(home: Path) -> None:
+    python = home / "work" / ".venv" / "bin" / "python"
+    found = subprocess.run(
+        [python, "-I", "-c", "import doseplan; print(doseplan.__file__)"],
+        cwd=home,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert Path(found.stdout.strip()).is_relative_to(home / "work" / ".venv")
 
 
 def test_what_the_first_command_suggests_is_there(home: Path) -> None:
@@ -52,11 +84,14 @@ def test_what_the_first_command_suggests_is_there(home: Path) -> None:
 
 
 def test_the_page_opens_from_an_empty_home(home: Path) -> None:
-    done = doseplan(home, "explore", "--no-browser", "--json")
+    first, to_a_site = of_readme("explore")
+    done = doseplan(home, *first, "--no-browser", "--json")
     assert done.returncode == 0, done.stderr
     page = Path(json.loads(done.stdout)["page"])
     assert page.is_relative_to(home / "home")
     assert page.read_text(encoding="utf-8").startswith("<!doctype html>")
+    assert doseplan(home, *to_a_site).returncode == 0
+    assert [path.suffix for path in (home / "work" / to_a_site[-1]).iterdir()] == [".html"]
 
 
 @pytest.mark.parametrize(
@@ -76,7 +111,7 @@ def test_a_mistake_in_an_own_case_is_mended_by_its_message(home: Path, right: st
     meant = re.search(r"did you mean '([^']+)'|expected '(\w+)' or '(\w+)'", line)
     assert meant is not None, line
     assert right.strip('"') in meant.groups()
-    assert sorted(path.name for path in case.parent.iterdir()) == ["mine.toml"]
+    assert [path.name for path in case.parent.glob("*mine*")] == ["mine.toml"]
 
 
 def test_the_mended_case_is_drawn(home: Path) -> None:

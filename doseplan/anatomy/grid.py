@@ -57,6 +57,6 @@ def fraction(distance: NDArray[np.floating], voxel_mm: float) -> NDArray[np.floa
 
     Exact for a plane parallel to a voxel face. Over a surface with the curvature 1/r the volume comes out too
     large by voxel^2 / 24 r for each area, so structures that get a dose
-    are split further (`phantom.volume_fraction`).
+    are split further (`voxels.volume_fraction`).
     """
     return np.asarray(np.clip(0.5 - distance / voxel_mm, 0.0, 1.0), dtype=np.float32)

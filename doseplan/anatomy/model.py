@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 
 from doseplan.anatomy.grid import Axes, Box, grid_box, voxel_axes
 from doseplan.anatomy.neural import DURA_THICKNESS_MM, cord, dura
@@ -11,15 +12,15 @@ from doseplan.anatomy.surface import Surface, distance, distance_shape, find_sur
 from doseplan.anatomy.surgery import Centre, resected, separated
 from doseplan.anatomy.trunk import lungs, outline
 from doseplan.anatomy.tumour import tumour_box, tumour_mass
+from doseplan.anatomy.voxels import TUMOUR_NEAR_MM, Voxelised, voxelised
+from doseplan.case.anatomy_spec import Anatomy
+from doseplan.case.disease_spec import Surgery, Tumour
 from doseplan.case.sense import extents_mm
-from doseplan.case.spec import Case, PhantomCase
+from doseplan.case.spec import Case, Grid, PhantomCase, Prescription
 from doseplan.messages import InputError
 
 NEAR_MM = 12.0
 """Distances to cord and dura are cut at this."""
-
-TUMOUR_NEAR_MM = 8.0
-"""Distances to tumour and target are cut at this."""
 
 _OUTSIDE_MM = 2.0
 """What is cut out of a shape is not computed further outside it than this."""
@@ -42,9 +43,22 @@ class Model:
     cord: Surface
     dura: Surface
     gross: Surface
+    gross_voxels: Voxelised
     residual: Surface | None
     spot_target: Surface
+    spot_voxels: Voxelised
     target: Surface
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Unoperated:
+    """What all arms of a case share: tumour and target before surgery."""
+
+    mass: Shape
+    gross: Surface
+    gross_voxels: Voxelised
+    spot_target: Surface
+    spot_voxels: Voxelised
 
 
 def model_arm(case: PhantomCase, *, separation_mm: float | None) -> Model:
@@ -77,27 +91,53 @@ def model_arm(case: PhantomCase, *, separation_mm: float | None) -> Model:
         case,
         "thecal sac",
     )
+    before = _unoperated(case.name, case.anatomy, case.tumour, case.surgery, case.grid, case.prescription)
+    residual: Surface | None = before.gross
+    target = before.spot_target
+    if separation_mm is not None:
+        taken = resected(case, levels)
+        residual, target = operated(
+            case, separation_mm, sac, before.gross, before.spot_target, limits, taken=taken
+        )
+    return Model(
+        separation_mm=separation_mm,
+        axes=axes,
+        levels=levels,
+        mass=before.mass,
+        cord=inner,
+        dura=sac,
+        gross=before.gross,
+        gross_voxels=before.gross_voxels,
+        residual=residual,
+        spot_target=before.spot_target,
+        spot_voxels=before.spot_voxels,
+        target=target,
+    )
+
+
+@lru_cache(maxsize=1)
+def _unoperated(
+    name: str, anatomy: Anatomy, tumour: Tumour, surgery: Surgery, grid: Grid, prescription: Prescription
+) -> _Unoperated:
+    """Find tumour and target before surgery; kept for the next arm, so it is told only what may matter."""
+    case = PhantomCase(
+        name=name, anatomy=anatomy, tumour=tumour, surgery=surgery, grid=grid, prescription=prescription
+    )
+    axes = voxel_axes(extents_mm(case), grid.voxel_mm)
+    limits = grid_box(axes, grid.voxel_mm)
+    levels = place_levels(anatomy)
     mass = tumour_mass(case, levels)
     box = tumour_box(case, levels)
     _check_tumour_box(case, box, limits)
     gross = _gross(case, levels, mass, box, limits)
     spots = _unoperated_target(case, levels, gross, limits)
-    residual: Surface | None = gross
-    target = spots
-    if separation_mm is not None:
-        taken = resected(case, levels)
-        residual, target = operated(case, separation_mm, sac, gross, spots, limits, taken=taken)
-    return Model(
-        separation_mm=separation_mm,
-        axes=axes,
-        levels=levels,
+    gross_voxels = voxelised(gross, axes, grid.voxel_mm)
+    return _Unoperated(
         mass=mass,
-        cord=inner,
-        dura=sac,
         gross=gross,
-        residual=residual,
+        gross_voxels=gross_voxels,
         spot_target=spots,
-        target=target,
+        spot_voxels=gross_voxels if spots is gross else voxelised(spots, axes, grid.voxel_mm),
     )
 
 

@@ -13,7 +13,7 @@ from doseplan.anatomy.neural import tip_mm
 from doseplan.anatomy.paint import Canvas, paint_tissues
 from doseplan.anatomy.paint_scan import paint_scan
 from doseplan.anatomy.scan import Patient, open_patient, scan_model
-from doseplan.anatomy.voxels import Structures, structure_voxels
+from doseplan.anatomy.structures import Structures, structure_voxels
 from doseplan.anatomy.zones import deep_mm, level_ends
 from doseplan.case.spec import Case, PhantomCase, ScanCase
 from doseplan.case.tissues import TISSUES

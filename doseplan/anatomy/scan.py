@@ -9,10 +9,11 @@ from numpy.typing import NDArray
 
 from doseplan.anatomy.contours import Planes, contour_shape, inside_contours, planes_of
 from doseplan.anatomy.grid import Box, Extents, grid_box, voxel_axes
-from doseplan.anatomy.model import NEAR_MM, TUMOUR_NEAR_MM, Model, operated, require_surface
+from doseplan.anatomy.model import NEAR_MM, Model, operated, require_surface
 from doseplan.anatomy.shapes import Array, Shape, common, union
 from doseplan.anatomy.surface import Surface, distance_shape, find_surface
 from doseplan.anatomy.surgery import Centre
+from doseplan.anatomy.voxels import TUMOUR_NEAR_MM, voxelised
 from doseplan.case.sense import memory_lines
 from doseplan.case.spec import ScanCase
 from doseplan.exchange import find_structure, kind_of_cord, read_scan, require_structure
@@ -120,6 +121,7 @@ def scan_model(case: ScanCase, patient: Patient, *, separation_mm: float | None)
         residual, target = operated(
             case, separation_mm, sac, gross, spots, limits, centre=canal_centre(patient), drawn=drawn
         )
+    gross_voxels = voxelised(gross, axes, case.grid.voxel_mm)
     return Model(
         separation_mm=separation_mm,
         axes=axes,
@@ -128,8 +130,10 @@ def scan_model(case: ScanCase, patient: Patient, *, separation_mm: float | None)
         cord=cord,
         dura=sac,
         gross=gross,
+        gross_voxels=gross_voxels,
         residual=residual,
         spot_target=spots,
+        spot_voxels=gross_voxels if spots is gross else voxelised(spots, axes, case.grid.voxel_mm),
         target=target,
     )
 

@@ -8,12 +8,14 @@ from numpy.typing import NDArray
 from scipy.ndimage import label
 
 from doseplan.anatomy.grid import Axes, Slices, fraction, inside
-from doseplan.anatomy.model import TUMOUR_NEAR_MM, Model
 from doseplan.anatomy.shapes import Array
 from doseplan.anatomy.surface import Surface, measured
 
 Voxels = NDArray[np.float32]
 """An array (z, y, x)."""
+
+TUMOUR_NEAR_MM = 8.0
+"""Distances to tumour and target are cut at this."""
 
 CELL_MM = 0.5
 """Largest cell that a voxel at a surface is split into to measure its volume fraction."""
@@ -24,55 +26,31 @@ FAR_MM = 2.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Structures:
-    """The structures of an arm in voxels.
+class Voxelised:
+    """A surface in voxels (z, y, x): signed `distance` [mm] of their centres, volume `fraction` inside."""
 
-    `distances` [mm] `distance_gtv`, `distance_target`, `distance_cord`, `distance_dura`; volume `fractions`
-    `cord`, `sac`, `gtv`, `target`, `spot_target`; `gross`, that of the tumour before surgery.
-    """
-
-    distances: dict[str, Voxels]
-    fractions: dict[str, Voxels]
-    gross: Voxels
+    distance: Voxels
+    fraction: Voxels
 
 
-def structure_voxels(model: Model, voxel_mm: float) -> Structures:
-    """Voxelise the structures of an arm."""
-    surfaces = {"gtv": model.residual, "target": model.target, "cord": model.cord, "dura": model.dura}
-    distances = {
-        f"distance_{name}": voxel_distance(surface, model.axes) for name, surface in surfaces.items()
-    }
-    gtv, target, cord, sac = (
-        volume_fraction(surface, model.axes, voxel_mm, distances[f"distance_{name}"])
-        for name, surface in surfaces.items()
-    )
-    gross = gtv if model.gross is model.residual else volume_fraction(model.gross, model.axes, voxel_mm)
-    shared = {id(model.gross): gross, id(model.target): target}
-    spot_target = shared.get(id(model.spot_target))
-    if spot_target is None:
-        spot_target = volume_fraction(model.spot_target, model.axes, voxel_mm)
-    fractions = {
-        "cord": np.minimum(cord, sac),
-        "sac": sac,
-        "gtv": np.minimum(gtv, 1.0 - sac),
-        "target": np.minimum(target, 1.0 - sac),
-        "spot_target": spot_target,
-    }
-    return Structures(distances=distances, fractions=fractions, gross=gross)
+def voxelised(surface: Surface | None, axes: Axes, voxel_mm: float) -> Voxelised:
+    """Voxelise a surface; without one all voxels are as far outside as its distances would reach."""
+    away = voxel_distance(surface, axes)
+    return Voxelised(distance=away, fraction=volume_fraction(surface, axes, voxel_mm, away))
 
 
-def voxel_distance(surface: Surface | None, axes: Axes) -> NDArray[np.float32]:
+def voxel_distance(surface: Surface | None, axes: Axes) -> Voxels:
     """Distances of all voxel centres (z, y, x) to a surface; its reach everywhere if there is none."""
     reach = TUMOUR_NEAR_MM if surface is None else surface.reach_mm
     out = np.full([len(axis) for axis in axes], reach, np.float32)
     if surface is not None:
         part = inside(axes, surface.box, surface.reach_mm)
-        out[part] = _signed(surface, axes, part)[0]
+        out[part] = _signed(surface, axes, part)
     return out
 
 
-def _signed(surface: Surface, axes: Axes, part: Slices) -> tuple[Array, Array]:
-    """Distances of the voxels of a part of the grid, and their centres (voxel, 3).
+def _signed(surface: Surface, axes: Axes, part: Slices) -> Array:
+    """Distances of the voxels of a part of the grid.
 
     Near the surface the shape tells the sign; further out each connected region lies on one side, so that one
     of its voxels does.
@@ -87,7 +65,7 @@ def _signed(surface: Surface, axes: Axes, part: Slices) -> tuple[Array, Array]:
     sign = surface.shape(*points[first].T)[regions]
     near = regions == 0
     sign[near] = surface.shape(*points[near].T)
-    return np.copysign(found, sign).reshape(z.shape), points
+    return np.copysign(found, sign).reshape(z.shape)
 
 
 def _step(axes: Axes) -> float:
@@ -96,9 +74,7 @@ def _step(axes: Axes) -> float:
     return float(axis[1] - axis[0]) if len(axis) > 1 else 0.0
 
 
-def volume_fraction(
-    surface: Surface | None, axes: Axes, voxel_mm: float, away: NDArray[np.float32] | None = None
-) -> NDArray[np.float32]:
+def volume_fraction(surface: Surface | None, axes: Axes, voxel_mm: float, away: Voxels) -> Voxels:
     """Volume fractions of all voxels (z, y, x) inside a surface.
 
     Voxels at the surface are split into cells of at most `CELL_MM`, so that volumes don't depend on the
@@ -107,18 +83,15 @@ def volume_fraction(
     Parameters
     ----------
     away : (z, y, x) [mm]
-        Distances of the voxel centres, if they are known.
+        Distances of the voxel centres.
     """
     out = np.zeros([len(axis) for axis in axes], np.float32)
     if surface is None:
         return out
     part = inside(axes, surface.box, voxel_mm)
-    if away is None:
-        centres, points = _signed(surface, axes, part)
-    else:
-        centres = away[part]
-        mesh = np.meshgrid(*(axis[cut] for axis, cut in zip(axes, part, strict=True)), indexing="ij")
-        points = np.column_stack([axis.ravel() for axis in mesh])
+    centres = away[part]
+    mesh = np.meshgrid(*(axis[cut] for axis, cut in zip(axes, part, strict=True)), indexing="ij")
+    points = np.column_stack([axis.ravel() for axis in mesh])
     near = centres.ravel()
     filled = fraction(near, voxel_mm)
     cut = np.abs(near) < 0.9 * voxel_mm

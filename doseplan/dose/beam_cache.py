@@ -10,6 +10,7 @@ import platformdirs
 import xarray as xr
 
 from doseplan.exchange.files import write_netcdf
+from doseplan.exchange.seals import seal_holds
 from doseplan.messages import InputError
 
 SOURCES = ("beam/*.py", "kernels/transport.py", "dose/beam_*.py", "biology/*.py", "constants.py", "schema.py")
@@ -39,6 +40,8 @@ def load(key: str) -> xr.Dataset | None:
     if not path.is_file():
         return None
     try:
+        if not seal_holds(path):
+            raise ValueError("a damaged file")
         library = xr.load_dataset(path, engine="h5netcdf")
         library.attrs["assumptions"] = json.loads(library.attrs["assumptions"])
         for variable in library.variables.values():

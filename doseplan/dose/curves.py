@@ -1,5 +1,7 @@
 """The beam library as the dose kernels read it, and where points stand in its depth grid and in the beam."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
@@ -10,8 +12,8 @@ from doseplan.dose.channels import CURVES, Channels, linear_and_root
 GRAY_MM2_PER_IDD = 1e6 * GRAY_PER_MEV_PER_GRAM * 100.0
 """[Gy mm2 per 1e6 ions, for 1 MeV cm2/g per ion]; 100 is mm2 per cm2."""
 
-FIRST, VARIANCE = 0, -1
-"""Columns of a curve table: the first of its channels, and the variance behind them."""
+VARIANCE = -1
+"""Column of a curve table: the variance, behind its channels."""
 
 
 def curve_table(library: xr.Dataset) -> NDArray[np.float64]:
@@ -28,11 +30,7 @@ def curve_table(library: xr.Dataset) -> NDArray[np.float64]:
         Integrals [mm2 per 1e6 ions] of the `Channels`, in their order, and the variance [mm2]: spot size in
         air and spread in water added in quadrature.
     """
-    integrals = [library[name].values * GRAY_MM2_PER_IDD for name in CURVES]
-    air = library["air_sigma"].values[:, np.newaxis, np.newaxis]
-    variance = air**2 + library["lateral_sigma"].values ** 2
-    stacked = np.stack([*integrals, variance], axis=-1)
-    return np.ascontiguousarray(stacked.transpose(0, 2, 1, 3), dtype=np.float64)
+    return _table([*_channels(library), _variance(library)])
 
 
 def effect_table(library: xr.Dataset, scale: str) -> NDArray[np.float64]:
@@ -43,16 +41,34 @@ def effect_table(library: xr.Dataset, scale: str) -> NDArray[np.float64]:
     (energy, depth, component, 3) float64
         Lateral integrals of the root and the linear channel [mm2 per 1e6 ions], and the variance [mm2].
     """
-    table = curve_table(library)
-    linear, root = linear_and_root(scale, Channels(*np.moveaxis(table[..., :VARIANCE], -1, 0)))
-    return np.ascontiguousarray(np.stack([root, linear, table[..., VARIANCE]], axis=-1))
+    linear, root = linear_and_root(scale, _channels(library))
+    return _table([root, linear, _variance(library)])
 
 
 def peak_root(library: xr.Dataset, scale: str) -> NDArray[np.float64]:
     """Find the largest root channel that 1e6 ions give on the axis of a spot in water, (energy,)."""
-    table = effect_table(library, scale)
-    first, variance = table[..., FIRST], table[..., VARIANCE]
-    return np.asarray((first / (2.0 * np.pi * variance)).sum(axis=2).max(axis=1))
+    _, root = linear_and_root(scale, _channels(library))
+    return np.asarray((root / (2.0 * np.pi * _variance(library))).sum(axis=1).max(axis=1))
+
+
+def _channels(library: xr.Dataset) -> Channels:
+    """Lateral integrals (energy, component, depth) [mm2 per 1e6 ions] of the channels."""
+    return Channels(*(library[name].values * GRAY_MM2_PER_IDD for name in CURVES))
+
+
+def _variance(library: xr.Dataset) -> NDArray[np.float64]:
+    """Lateral variance (energy, component, depth) [mm2]: in air and in water, added in quadrature."""
+    air = library["air_sigma"].values[:, np.newaxis, np.newaxis]
+    return np.asarray(air**2 + library["lateral_sigma"].values ** 2)
+
+
+def _table(columns: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
+    """Put columns (energy, component, depth) side by side: (energy, depth, component, column)."""
+    energies, components, depths = columns[0].shape
+    out = np.empty((energies, depths, components, len(columns)))
+    for place, column in enumerate(columns):
+        out[..., place] = column.transpose(0, 2, 1)
+    return out
 
 
 def beams_eye_view(fields: xr.Dataset, points: NDArray[np.floating]) -> NDArray[np.float64]:

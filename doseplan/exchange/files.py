@@ -14,6 +14,7 @@ import numpy as np
 import xarray as xr
 
 from doseplan import schema
+from doseplan.exchange.seals import ends_apart, seal, seal_holds
 from doseplan.exchange.sizes import MOST_BYTES, refuse_larger
 from doseplan.messages import InputError
 
@@ -80,13 +81,16 @@ def write_dataset(dataset: xr.Dataset, path: Path, *, packed: dict[str, Any] = P
 
 
 def write_netcdf(dataset: xr.Dataset, path: Path, *, encoding: Mapping[str, Any] | None = None) -> None:
-    """Write a Dataset as it is, complete or not at all.
+    """Write a Dataset as it is, complete or not at all, with a seal at the end.
 
     The file is made in memory: the HDF5 library crashes the process where a disk is full.
     """
     made = io.BytesIO()
     with h5netcdf.File(made, "w") as opened:
         dataset.dump_to_store(xr.backends.H5NetCDFStore(opened), encoding=encoding)
+    ending = seal(made.getbuffer())
+    made.seek(0, io.SEEK_END)
+    made.write(ending)
     with whole_file(path) as part:
         part.write_bytes(made.getbuffer())
 
@@ -107,6 +111,27 @@ class _Opened(h5netcdf.File):  # type: ignore[misc]
     _writable = False
 
 
+def load_netcdf(path: str | Path) -> xr.Dataset:
+    """Load a netCDF file that is known to be whole, or in a process that may be lost.
+
+    Raises
+    ------
+    InputError
+        It unpacks to more than a file of its size can hold.
+    Exception
+        Whatever the libraries raise.
+    """
+    path = Path(path)
+    with (
+        h5py.File(path) as raw,
+        _Opened(raw, "r", decode_vlen_strings=True) as store,
+        xr.open_dataset(xr.backends.H5NetCDFStore(store), decode_cf=False) as opened,
+    ):
+        most = min(MOST_BYTES, MOST_PACKING * path.stat().st_size)
+        refuse_larger(path, sum(value.nbytes for value in opened.variables.values()), most)
+        return opened.load()
+
+
 def read_dataset(path: Path, *, remedy: str) -> xr.Dataset:
     """Read a netCDF file that `write_dataset` wrote; `remedy` says what to do with a damaged one.
 
@@ -116,14 +141,12 @@ def read_dataset(path: Path, *, remedy: str) -> xr.Dataset:
         The file is damaged, or a variable is not as declared.
     """
     try:
-        with (
-            h5py.File(path) as raw,
-            _Opened(raw, "r", decode_vlen_strings=True) as store,
-            xr.open_dataset(xr.backends.H5NetCDFStore(store), decode_cf=False) as opened,
-        ):
-            most = min(MOST_BYTES, MOST_PACKING * path.stat().st_size)
-            refuse_larger(path, sum(value.nbytes for value in opened.variables.values()), most)
-            dataset = opened.load()
+        holds = seal_holds(path)
+        if holds is False:
+            raise ValueError("its SHA-256 is not the one at its end")
+        if holds is None and not ends_apart(path):  # edited, or of an older version
+            raise ValueError("reading it does not end")
+        dataset = load_netcdf(path)
     except (InputError, MemoryError):
         raise
     except Exception as error:  # h5py raises OSError, KeyError or RuntimeError on damaged files

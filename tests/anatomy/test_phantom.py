@@ -36,6 +36,17 @@ def test_arms_are_named_by_their_separation(arms: Arms) -> None:
     assert arms["separated"].attrs["separation_mm"] == 3.0
 
 
+def test_what_arms_share_is_found_once_and_changes_no_bit(slim: Case) -> None:
+    case = replace(slim, grid=replace(slim.grid, voxel_mm=2.0))
+    other = replace(case, tumour=replace(case.tumour, paraspinal_width_mm=15.0))
+    before = model_arm(case, separation_mm=None)
+    after = build_phantom(case, separation_mm=3.0)
+    assert model_arm(case, separation_mm=0.0).gross is before.gross
+    # the last case counts, and no other
+    assert build_phantom(other, separation_mm=None).attrs["gtv_cm3"] < after.attrs["gtv_before_cm3"]
+    xr.testing.assert_identical(build_phantom(case, separation_mm=3.0), after)
+
+
 def test_cord_has_the_published_area_at_t11(arms: Arms, case: Case) -> None:
     middle = next(placed.middle for placed in place_levels(case.anatomy) if placed.level.name == "T11")
     area = float(np.interp(middle, arms["decompressed"]["z"], area_mm2(arms["decompressed"], "cord")))
