@@ -161,6 +161,19 @@ VARIABLES = {
         "RBE-weighted dose in an error scenario, whole course",
         True,
     ),
+    "daily_shift": _declare(
+        ("shift", "axis"), "float64", "mm", "how far the patient (x, y, z) lies from the plan on one day"
+    ),
+    "daily_count": _declare(
+        ("drawn", "course", "shift"), "int32", "1", "fractions of a simulated course that take the shift"
+    ),
+    "daily_dose_rbe": _declare(
+        ("course", "shift", "sample"),
+        "float32",
+        "Gy(RBE)",
+        "RBE-weighted dose of one fraction with the shift; 0 in other tissue, where it is not judged",
+        True,
+    ),
     "dose": _declare(VOXEL, "float32", "Gy", "absorbed dose, whole course"),
     "dose_rbe": _declare(VOXEL, "float32", "Gy(RBE)", "RBE-weighted dose, whole course", rbe=True),
     "let_d": _declare(VOXEL, "float32", "keV/um", "dose-averaged LET in water"),

@@ -2,6 +2,7 @@
 
 from doseplan.dose.beam_data import beam_library
 from doseplan.dose.bragg import depth_dose, energy_spectra, sensitivities
+from doseplan.dose.daily import daily_counts, daily_dose, daily_shifts
 from doseplan.dose.days import course_channels, spot_courses
 from doseplan.dose.depth import water_equivalent_depth
 from doseplan.dose.errors import error_rays, scenario_dose
@@ -31,6 +32,9 @@ __all__ = [
     "Scenario",
     "beam_library",
     "course_channels",
+    "daily_counts",
+    "daily_dose",
+    "daily_shifts",
     "depth_dose",
     "dose_influence",
     "dose_operator",

@@ -4,6 +4,7 @@ from doseplan.evaluation.agreement import agreement
 from doseplan.evaluation.arm import evaluate_arm
 from doseplan.evaluation.bodies import body_doses
 from doseplan.evaluation.cord_model import CordRisk, radiosurgery_share, schultheiss
+from doseplan.evaluation.daily import daily_bands, daily_metrics
 from doseplan.evaluation.fractionation import bed, eqd2, total_of_eqd2
 from doseplan.evaluation.gamma import gamma_percent
 from doseplan.evaluation.grid import judge_grid
@@ -18,6 +19,8 @@ __all__ = [
     "agreement",
     "bed",
     "body_doses",
+    "daily_bands",
+    "daily_metrics",
     "dose_let_histogram",
     "dose_volume_histogram",
     "dumbbell_score",

@@ -17,7 +17,7 @@ from doseplan.present.population_figure import population_figure
 from doseplan.present.population_table import population_tables
 from doseplan.present.proof_figure import proof_figure
 from doseplan.present.report import report_markdown
-from doseplan.present.robust_figure import robust_figure
+from doseplan.present.robust_figure import daily_figure, robust_figure
 from doseplan.present.scan_table import grid_table, scan_table
 from doseplan.present.slices import dose_slices
 from doseplan.present.spot_map import spot_maps
@@ -30,6 +30,7 @@ __all__ = [
     "bragg_numbers",
     "bragg_table",
     "cord_curve",
+    "daily_figure",
     "dose_slices",
     "dose_volume_figure",
     "grid_table",
