@@ -176,6 +176,9 @@ VARIABLES = {
     ),
     "dose": _declare(VOXEL, "float32", "Gy", "absorbed dose, whole course"),
     "dose_rbe": _declare(VOXEL, "float32", "Gy(RBE)", "RBE-weighted dose, whole course", rbe=True),
+    "bone_dose_lem1": _declare(
+        VOXEL, "float32", "Gy(RBE)", "RBE-weighted dose of LEM I, whole course, in bone; 0 elsewhere", True
+    ),
     "let_d": _declare(VOXEL, "float32", "keV/um", "dose-averaged LET in water"),
     # Monte Carlo
     "dose_uncertainty": _declare(VOXEL, "float32", "1", "standard deviation of the dose over the dose"),

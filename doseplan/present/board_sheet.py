@@ -193,7 +193,7 @@ def _rows(summary: dict[str, Any]) -> list[list[str]]:
         texts = [f"{cell['value']:.2f}  {'met' if cell['met'] else 'NOT MET'}" for cell in cells]
         rows.append([goal_name(goal), *texts])
     bodies = body_rows(arms)
-    units = {"mean": " GyE (Gy, keV/um)", "V60": " GyE"}
+    units = {"mean": " GyE (LEM I, Gy, keV/um)", "V60": " GyE (LEM I)"}
     return [*rows, *([row[0] + units.get(row[0].split()[-1], ""), *row[1:]] for row in bodies)]
 
 

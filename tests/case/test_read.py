@@ -120,7 +120,7 @@ def test_a_mistake_in_the_case_gets_one_clear_line(old: str, new: str, wanted: s
     ("old", "new", "wanted"),
     [
         ("[trunk]", '[trunk]\nwidth = { mm = 10000.0, source = "x" }', "spine.toml: trunk.width: expected at most 1000 mm, got 10000"),
-        ("[trunk]", '[trunk]\nwidth = { mm = 10000.0, source = "x" }', "my.toml: grid: expected at most 6 GiB of voxels, got 58.7 GiB (10010 x 220 x 110 voxels"),
+        ("[trunk]", '[trunk]\nwidth = { mm = 10000.0, source = "x" }', "my.toml: grid: expected at most 6 GiB of voxels, got 61.4 GiB (10010 x 220 x 110 voxels"),
         ("mm = 110.0", "mm = -1.0", "spine.toml: trunk.height.mm: expected mm > 0, got -1.0"),
         ("[trunk]", '[[level]]\nname = "T11"\ncord_depth = { mm = 70.0, source = "x" }\n[trunk]', "spine.toml: level T11: expected cord_depth < sac_depth, got 70"),
         ("[trunk]", '[[level]]\nname = "T11"\ncanal_depht = { mm = 70.0, source = "x" }\n[trunk]', "spine.toml: level T11.canal_depht: expected a known key, got 'canal_depht'; did you mean 'canal_depth'?"),
