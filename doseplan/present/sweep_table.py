@@ -60,7 +60,7 @@ def margin_table(content: dict[str, Any]) -> Table:
     Parameters
     ----------
     content
-        `case`, and `margins`: the numbers of each.
+        `case`, and `margins`: the numbers of each, and those of `against` it.
     """
     table = Table(
         title=f"{content['case']}: smallest separation that meets all goals",
@@ -73,6 +73,8 @@ def margin_table(content: dict[str, Any]) -> Table:
     table.add_column()
     for each in content["margins"]:
         table.add_row(each["said"])
+        for other in each.get("against", ()):
+            table.add_row(other["said"])
     return table
 
 

@@ -1,7 +1,7 @@
 """The smallest separation that meets every goal: a plan above it, a proof below it."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -117,6 +117,7 @@ def smallest_margin(
     robust: bool = False,
     prove: bool = True,
     programs: int = PROGRAMS,
+    values: Mapping[str, float] | None = None,
     out: str | Path | None = None,
     progress: Progress = silent,
 ) -> Margin:
@@ -137,6 +138,8 @@ def smallest_margin(
         impossible as planned is so with errors.
     programs
         Most linear programs of each proof.
+    values
+        Other numbers of the case, by dotted key, as for `sweep`.
     out
         Folder of the points, as for `sweep`; those that are there are taken.
 
@@ -160,7 +163,7 @@ def smallest_margin(
     total = case.prescription.total_gy_rbe if total_gy_rbe is None else total_gy_rbe
     with kept_in(out) as folder:
         study = begin_study(case, folder)
-        points = [make_point(case, each, {TOTAL: total}) for each in separations]
+        points = [make_point(case, each, {TOTAL: total, **(values or {})}) for each in separations]
         check_voxels(study, points[-1])
         tried: dict[int, Tried] = {}
         took: Took = {"plan": [], "proof": []}
