@@ -48,5 +48,5 @@ def test_numbers_that_the_search_sets_or_that_make_no_case_are_refused(made_up) 
     for key in ("surgery.separation_mm", "prescription.total_gy_rbe"):
         with pytest.raises(InputError, match=f"{key}: expected another number of the case"):
             require_other_number(case, {key: 2.0})
-    with pytest.raises(InputError, match="grid.voxel: expected a known key"):
+    with pytest.raises(InputError, match=r"grid\.voxel: expected a known key"):
         require_other_number(case, {"grid.voxel": 2.0})
