@@ -246,6 +246,13 @@ VARIABLES = {
     "robust_pass": _declare(SWEEP, "float64", "%", "part of the error scenarios that keep limits and goals"),
     "robust_limits_met": _declare(SWEEP, "bool", "1", "limits of organs hold in every error scenario"),
     "robust_goals_met": _declare(SWEEP, "bool", "1", "all goals are met in every error scenario"),
+    "daily_target_minimum": _declare(
+        SWEEP, "float64", "Gy(RBE)", "target minimum of daily-shift courses, 5th percentile", rbe=True
+    ),
+    "daily_cord_maximum": _declare(
+        SWEEP, "float64", "Gy(RBE)", "cord maximum of daily-shift courses, 95th percentile", rbe=True
+    ),
+    "daily_pass": _declare(SWEEP, "float64", "%", "part of daily-shift courses that keep limits and goals"),
     "limits_met": _declare(SWEEP, "bool", "1", "all hard limits hold"),
     "goals_met": _declare(SWEEP, "bool", "1", "all goals are met"),
     "goal_impossible": _declare(SWEEP, "bool", "1", "proven: no plan meets the goal for the target minimum"),

@@ -21,6 +21,7 @@ COLUMNS = (
     ("cord\nD0.03cc", "cord_d0_03cc", "GyE"),
     ("worst\nD min", "worst_target_minimum", "GyE"),
     ("worst\ncord", "worst_cord_maximum", "GyE"),
+    ("daily\nkept", "daily_pass", "%"),
 )
 
 
@@ -79,7 +80,10 @@ def margin_table(content: dict[str, Any]) -> Table:
 
 
 def _worst(sweep: xr.Dataset) -> str:
-    return "\nworst: in any error scenario of the case" if "worst_cord_maximum" in sweep else ""
+    said = "\nworst: in any error scenario of the case" if "worst_cord_maximum" in sweep else ""
+    if "daily_pass" in sweep:
+        said += "\ndaily kept: part of the courses with a new shift every day that keep limits and goals"
+    return said
 
 
 def _number(value: float) -> str:

@@ -122,7 +122,7 @@ def daily_rows(arms: dict[str, dict[str, Any]]) -> list[tuple[str, list[str]]]:
     found = [arm["daily"] for arm in arms.values()]
     rows = [
         (
-            f"{label}, median of courses (5 to 95 %)",
+            f"daily shifts: {label}, median (5 to 95 %)",
             [
                 f"{each[key]['median']:.2f}{unit} ({each[key]['p5']:.2f} to {each[key]['p95']:.2f})"
                 for each in found
@@ -131,7 +131,7 @@ def daily_rows(arms: dict[str, dict[str, Any]]) -> list[tuple[str, list[str]]]:
         for label, key, unit in OF_COURSE
     ]
     kept = [f"{each['pass_percent']:.0f} %" for each in found]
-    return [*rows, ("courses in which all is met", kept)]
+    return [*rows, ("daily shifts: courses in which all is met", kept)]
 
 
 def bound_lines(arms: dict[str, dict[str, Any]]) -> list[str]:

@@ -31,9 +31,9 @@ ARMS = {"none": _arm(None, 0.0), "separated": _arm(3.0, 75.0)}
 
 def test_rows_spread_and_share() -> None:
     rows = dict(daily_rows(ARMS))
-    assert rows["target minimum, median of courses (5 to 95 %)"] == ["53.50 (51.25 to 55.75)"] * 2
-    assert rows["target V95, median of courses (5 to 95 %)"][0] == "96.50 % (51.25 to 55.75)"
-    assert rows["courses in which all is met"] == ["0 %", "75 %"]
+    assert rows["daily shifts: target minimum, median (5 to 95 %)"] == ["53.50 (51.25 to 55.75)"] * 2
+    assert rows["daily shifts: target V95, median (5 to 95 %)"][0] == "96.50 % (51.25 to 55.75)"
+    assert rows["daily shifts: courses in which all is met"] == ["0 %", "75 %"]
 
 
 def test_section_says_what_was_drawn_and_each_limit() -> None:
