@@ -67,7 +67,7 @@ def _parts(rows: Sequence[Row], case: str) -> list[tuple[str, list[str], list[li
 def _cell(row: Row) -> str:
     """Say the margin, what is proven below it, and whether nothing is."""
     if row["margin_mm"] is None:
-        said = f"none up to {row['separations_mm'][-1]:g} mm"
+        said = f"none of these plans, up to {row['separations_mm'][-1]:g} mm"
     elif row["proof"] == "least":
         return f"{row['margin_mm']:g} mm, the least planned"
     else:

@@ -64,22 +64,19 @@ def margins_by_definition(
     """
     limits = _limits(case, lem1_limit_gy_rbe)
     study = begin_study(case, points)
-    stored = _stored(study)
-    if not stored:
+    groups = _groups(study)
+    if not groups:
         raise InputError(f"{points}: expected points that `doseplan sweep` has finished, got none")
+    stored = [point for group in groups.values() for point in group]
     doses = {}
     library: list[xr.Dataset] = []
     for number, point in enumerate(stored):
         progress(f"cord by each definition, {point.said}", number / len(stored))
         doses[point.digest] = _doses(study, point, library)
-    groups: dict[tuple[tuple[str, float], ...], list[Point]] = {}
-    for point in sorted(stored, key=lambda each: each.separation_mm or 0.0):
-        others = tuple((key, value) for key, value in point.values.items() if key != SEPARATION)
-        groups.setdefault(others, []).append(point)
     records = {each.digest: with_bound(study, each, _record(study, each)) for each in stored}
     return [
         row
-        for others, group in sorted(groups.items())
+        for others, group in groups.items()
         for row in _rows(dict(others), [(each, records[each.digest]) for each in group], doses, limits)
     ]
 
@@ -107,15 +104,23 @@ def _limits(case: Case, lem1_limit_gy_rbe: float | None) -> dict[str, float]:
     return {case.prescription.scale: own, "LEM1": own if lem1_limit_gy_rbe is None else lem1_limit_gy_rbe}
 
 
-def _stored(study: Study) -> list[Point]:
-    """List the finished points of a folder that have a separation."""
-    found = []
+def _groups(study: Study) -> dict[tuple[tuple[str, float], ...], list[Point]]:
+    """List the finished points of a folder by their other numbers, those of a group by rising separation.
+
+    A group of one point is where others started from, and is left out unless there is nothing else.
+    """
+    found: dict[tuple[tuple[str, float], ...], list[Point]] = {}
     for name in finished_points(study.folder):
         stated = read_point_numbers(study.folder, name)
         if stated["separation_mm"] is not None:
             others = {key: value for key, value in stated["values"].items() if key != SEPARATION}
-            found.append(make_point(study.base, stated["separation_mm"], others))
-    return found
+            point = make_point(study.base, stated["separation_mm"], others)
+            found.setdefault(tuple(sorted(others.items())), []).append(point)
+    several = {others: group for others, group in found.items() if len(group) > 1}
+    return {
+        others: sorted(group, key=lambda each: each.separation_mm or 0.0)
+        for others, group in sorted((several or found).items())
+    }
 
 
 def _record(study: Study, point: Point) -> Record:

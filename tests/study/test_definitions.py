@@ -89,7 +89,7 @@ def test_tables_say_what_is_not_proven(swept: Path, made_up) -> None:
     text = definitions_markdown(rows, case="made up")
     assert "## made up: 64 GyE in 16 fractions" in text
     assert "| cord below | 50 Gy(RBE), NIRS | 50 Gy(RBE), LEM1 |" in text
-    assert "| cord, maximum | 4 mm; impossible at 2 mm | none up to 6 mm (no proof) |" in text
+    assert "| cord, maximum | 4 mm; impossible at 2 mm | none of these plans, up to 6 mm (no proof) |" in text
     assert "| cord, D0.03cc | 4 mm (no proof) | 6 mm (no proof) |" in text
     assert "made for the limits of the case" in text
     lines = list(csv.DictReader(io.StringIO(definitions_csv(rows))))
@@ -103,6 +103,9 @@ def test_the_least_separation_needs_no_proof(rooms, made_up, doses, monkeypatch,
     sweep(case, separation_mm=SEPARATIONS, total_gy_rbe=(60.0, 64.0), out=tmp_path / "points")
     rows = margins_by_definition(case, tmp_path / "points")
     assert [row["total_gye"] for row in rows] == [60.0] * 18 + [64.0] * 18
+    sweep(case, separation_mm=SEPARATIONS, total_gy_rbe=(60.0,), out=tmp_path / "other")
+    rows = margins_by_definition(case, tmp_path / "other")  # 64 GyE at 0 mm is where it starts from
+    assert [row["total_gye"] for row in rows] == [60.0] * 18
     assert (rows[0]["margin_mm"], rows[0]["proof"]) == (0.0, "least")
     assert "| cord, maximum | 0 mm, the least planned |" in definitions_markdown(rows, case="made up")
 
