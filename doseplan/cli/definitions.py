@@ -41,8 +41,8 @@ def definitions(
         raise InputError(f"{folder}: expected a folder that `doseplan sweep` has finished, got none")
     prepare_kernels()
     from doseplan.exchange import write_text
-    from doseplan.present.definitions_table import definitions_markdown, definitions_tables
-    from doseplan.study.definitions import definitions_csv, margins_by_definition
+    from doseplan.present import definitions_markdown, definitions_tables
+    from doseplan.study import definitions_csv, margins_by_definition
 
     with progress() as report:
         rows = margins_by_definition(case, folder, lem1_limit_gy_rbe=lem1_gy_rbe, progress=report)

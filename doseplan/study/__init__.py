@@ -1,6 +1,7 @@
 """The pipeline of one case, and studies over many."""
 
 from doseplan.planning.bound import require_provable
+from doseplan.study.definitions import definitions_csv, margins_by_definition
 from doseplan.study.dicom_verdict import judge_dicom
 from doseplan.study.margin import Margin, smallest_margin
 from doseplan.study.margin_against import Against, margin_against, require_other_number
@@ -19,8 +20,10 @@ __all__ = [
     "Workers",
     "add_bounds",
     "build_phantoms",
+    "definitions_csv",
     "judge_dicom",
     "margin_against",
+    "margins_by_definition",
     "plan_case",
     "population_csv",
     "population_numbers",
