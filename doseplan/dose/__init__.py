@@ -18,7 +18,7 @@ from doseplan.dose.influence import (
 from doseplan.dose.operator import DoseOperator, RayPairs, dose_operator, find_pairs
 from doseplan.dose.point import point_dose, point_effect
 from doseplan.dose.rays import Rays, trace_spots, with_range_error
-from doseplan.dose.scenario import NOMINAL, Scenario, error_scenarios
+from doseplan.dose.scenario import NOMINAL, Scenario, error_scenarios, has_scenarios
 from doseplan.dose.spots import place_spots
 from doseplan.dose.spread_out import spread_out_peak
 from doseplan.dose.total import grid_dose, grid_effect, sample_dose
@@ -45,6 +45,7 @@ __all__ = [
     "find_pairs",
     "grid_dose",
     "grid_effect",
+    "has_scenarios",
     "implant_crossings",
     "influence_rows",
     "place_fields",

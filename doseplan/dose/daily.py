@@ -81,7 +81,7 @@ def daily_dose(
     judged = samples["sample_structure"].values != schema.STRUCTURES["other"]
     points = np.ascontiguousarray(samples["sample_position"].values[judged])
     shifts = daily_shifts(case.robustness)
-    dose = np.zeros((len(fractions), len(shifts), judged.size))
+    dose = np.zeros((len(fractions), len(shifts), judged.size), np.float32)
     for number, shift in enumerate(shifts):
         progress("dose of single days", number / len(shifts))
         x, y, z = shift.tolist()

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
+from numpy.typing import NDArray
 
 from doseplan.biology import require_same_scale
 from doseplan.biology.models import rbe_model
@@ -73,7 +74,7 @@ def expected_dose(case: Case, samples: xr.Dataset) -> Array:
     """Add up a course that takes every shift alike, (sample,) [Gy(RBE)]: the mean of what may be drawn."""
     dose = _checked(case, samples)
     fractions = samples["daily_count"].values[0].sum(axis=1)
-    return np.asarray((fractions[:, np.newaxis] * dose.mean(axis=1)).sum(axis=0))
+    return np.asarray((fractions[:, np.newaxis] * dose.mean(axis=1, dtype=np.float64)).sum(axis=0))
 
 
 def daily_bands(case: Case, samples: xr.Dataset, *, separation_mm: float | None) -> xr.Dataset:
@@ -100,7 +101,7 @@ def _courses(case: Case, samples: xr.Dataset) -> Iterator[tuple[Array, Array]]:
     for drawn in count:
         total = np.zeros(dose.shape[2])
         for course, place in zip(*np.nonzero(drawn), strict=True):
-            total += drawn[course, place] * dose[course, place]
+            total += drawn[course, place] * dose[course, place].astype(np.float64)
         share = drawn.sum(axis=0) / drawn.sum()
         yield total, (share[:, np.newaxis] * shift).sum(axis=0)
 
@@ -132,10 +133,10 @@ def _percent(truths: list[bool]) -> float:
     return 100.0 * float(np.mean(truths))
 
 
-def _checked(case: Case, samples: xr.Dataset) -> Array:
+def _checked(case: Case, samples: xr.Dataset) -> NDArray[np.float32]:
     found = samples["daily_dose_rbe"]
     require_same_scale(rbe_model(case.prescription.scale).attributes(1), found.attrs)
-    dose = np.asarray(found.values, dtype=np.float64)
+    dose = np.asarray(found.values, dtype=np.float32)
     wrong = ~(np.isfinite(dose) & (dose >= 0.0))
     if wrong.any():
         raise InputError(

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from doseplan.case import Case
+from doseplan.dose import has_scenarios
 from doseplan.messages import InputError, Progress, silent
 from doseplan.planning.bound import PROGRAMS, require_provable
 from doseplan.study.points import (
@@ -154,7 +155,7 @@ def smallest_margin(
     """
     separations = _separations(range_mm, step_mm)
     require_goals(case)
-    if robust and case.robustness is None:
+    if robust and not has_scenarios(case.robustness):
         raise InputError(
             f"{case.name}: robustness: expected errors to hold out against, got none in the case"
         )
