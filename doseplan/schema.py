@@ -161,8 +161,24 @@ VARIABLES = {
         "RBE-weighted dose in an error scenario, whole course",
         True,
     ),
+    "daily_shift": _declare(
+        ("shift", "axis"), "float64", "mm", "how far the patient (x, y, z) lies from the plan on one day"
+    ),
+    "daily_count": _declare(
+        ("drawn", "course", "shift"), "int32", "1", "fractions of a simulated course that take the shift"
+    ),
+    "daily_dose_rbe": _declare(
+        ("course", "shift", "sample"),
+        "float32",
+        "Gy(RBE)",
+        "RBE-weighted dose of one fraction with the shift; 0 in other tissue, where it is not judged",
+        True,
+    ),
     "dose": _declare(VOXEL, "float32", "Gy", "absorbed dose, whole course"),
     "dose_rbe": _declare(VOXEL, "float32", "Gy(RBE)", "RBE-weighted dose, whole course", rbe=True),
+    "bone_dose_lem1": _declare(
+        VOXEL, "float32", "Gy(RBE)", "RBE-weighted dose of LEM I, whole course, in bone; 0 elsewhere", True
+    ),
     "let_d": _declare(VOXEL, "float32", "keV/um", "dose-averaged LET in water"),
     # Monte Carlo
     "dose_uncertainty": _declare(VOXEL, "float32", "1", "standard deviation of the dose over the dose"),
@@ -230,6 +246,13 @@ VARIABLES = {
     "robust_pass": _declare(SWEEP, "float64", "%", "part of the error scenarios that keep limits and goals"),
     "robust_limits_met": _declare(SWEEP, "bool", "1", "limits of organs hold in every error scenario"),
     "robust_goals_met": _declare(SWEEP, "bool", "1", "all goals are met in every error scenario"),
+    "daily_target_minimum": _declare(
+        SWEEP, "float64", "Gy(RBE)", "target minimum of daily-shift courses, 5th percentile", rbe=True
+    ),
+    "daily_cord_maximum": _declare(
+        SWEEP, "float64", "Gy(RBE)", "cord maximum of daily-shift courses, 95th percentile", rbe=True
+    ),
+    "daily_pass": _declare(SWEEP, "float64", "%", "part of daily-shift courses that keep limits and goals"),
     "limits_met": _declare(SWEEP, "bool", "1", "all hard limits hold"),
     "goals_met": _declare(SWEEP, "bool", "1", "all goals are met"),
     "worst_target_minimum_bound": _declare(

@@ -51,6 +51,7 @@ LONGEST_FIRST = (
     "study/test_ct_chain.py",
     "planning/test_plan.py",
     "dose/test_bragg.py",
+    "physics/test_separation_and_shifts_in_clinical_series.py",
     "anatomy/test_phantom.py",
 )
 """Files of half a minute and more: if one started last, the other process would end with nothing to do.

@@ -117,9 +117,15 @@ def _of_fields(case: Case) -> list[str]:
         stated = case.robustness
         lines.append(
             f"errors of a whole course: {stated.setup_mm:g} mm of setup along an axis, "
-            f"{stated.range_percent:g} % of range; their sizes are stated, not measured, and errors that "
-            "change from day to day are not among them"
+            f"{stated.range_percent:g} % of range; their sizes are stated, not measured"
+            + ("" if stated.daily_mm else ", and errors that change from day to day are not among them")
         )
+        if stated.daily_mm:
+            lines.append(
+                "errors that change from day to day: shifts with a standard deviation of "
+                f"{stated.daily_mm:g} mm along each axis, independent of each other, without turns, changes "
+                "of range or a part that stays; their size is stated, not measured"
+            )
     return lines
 
 

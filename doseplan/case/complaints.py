@@ -147,6 +147,8 @@ def _rule(kind: str, context: dict[str, Any], location: Location) -> str | None:
     if kind in signs:
         sign, name = signs[kind]
         return f"{key} {sign} {context[name]:g}"
+    if kind == "multiple_of":
+        return f"{key} as a multiple of {context['multiple_of']:g}"
     return _TYPES.get(kind)
 
 

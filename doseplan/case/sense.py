@@ -10,8 +10,8 @@ from doseplan.case.courses import field_lines
 from doseplan.case.spec import Case, PhantomCase, ScanCase
 from doseplan.case.tissues import TISSUES
 
-BYTES_PER_VOXEL = 260
-"""Three arms of 12 float32 variables and a byte, three dose variables each, and working arrays of one arm."""
+BYTES_PER_VOXEL = 272
+"""Three arms of 12 float32 variables and a byte, four dose variables each, and working arrays of one arm."""
 
 MEMORY_LIMIT_GIB = 6.0
 """Largest voxel model that is tried."""

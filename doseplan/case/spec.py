@@ -97,6 +97,10 @@ class Robustness:
     The patient lies `setup_mm` off along one axis, either way, or all water-equivalent depths are
     `range_percent` longer or shorter; `combined` takes every shift with every range. `random` adds so many
     draws of both errors at once, normal with the same numbers as standard deviations; `seed` decides them.
+
+    `daily_mm` is another error: a shift that is new in every fraction, its standard deviation along each
+    axis. `daily_courses` whole courses are simulated, whose fractions take any of `daily_shifts` places.
+    Plans are judged under it, never made for it.
     """
 
     __pydantic_config__ = STRICT
@@ -106,6 +110,9 @@ class Robustness:
     combined: bool = False
     random: Annotated[int, Field(ge=0, le=200)] = 0
     seed: Annotated[int, Field(ge=0, le=2**31 - 1)] = 1
+    daily_mm: Annotated[float, Field(ge=0.0, le=10.0)] = 0.0
+    daily_courses: Annotated[int, Field(ge=1, le=1000)] = 100
+    daily_shifts: Annotated[int, Field(ge=8, le=512, multiple_of=2)] = 32
     plan: bool = False
 
 

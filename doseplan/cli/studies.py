@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -118,6 +119,13 @@ def margin(
     ] = False,
     prove: Annotated[bool, typer.Option(help="Prove what is impossible below.")] = True,
     programs: Programs = 60,
+    against: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="KEY=VALUE",
+            help="Search again with another number, as grid.voxel_mm=2, and say how far the margins differ.",
+        ),
+    ] = None,
     out: Out = None,
     outside: Outside = False,
     as_json: Json = False,
@@ -132,29 +140,36 @@ def margin(
         if total_gy_rbe is None
         else numbers(total_gy_rbe, option="--total-gy-rbe")
     )
+    others = [
+        {key: value}
+        for key, values in (assignment(each, option="--against") for each in against or [])
+        for value in values
+    ]
     prepare_kernels()
     from doseplan.exchange import write_text
     from doseplan.present import margin_table
-    from doseplan.study import smallest_margin
+    from doseplan.study import margin_against, require_other_number, smallest_margin
 
+    for each in others:
+        require_other_number(case, each)
     folder = out or default_folder(case, "points-")
     found: list[Margin] = []
+    content: dict[str, Any] = {"case": case.name, "margins": []}
     with _kept_when_stopped(folder), progress() as report:
         for total in totals:
-            found.append(
-                smallest_margin(
-                    case,
-                    total_gy_rbe=total,
-                    range_mm=(low, high),
-                    step_mm=step_mm,
-                    robust=robust,
-                    prove=prove,
-                    programs=programs,
-                    out=folder,
-                    progress=report,
-                )
+            search = partial(
+                smallest_margin,
+                case,
+                total_gy_rbe=total,
+                range_mm=(low, high),
+                step_mm=step_mm,
+                robust=robust,
+                out=folder,
+                progress=report,
             )
-    content: dict[str, Any] = {"case": case.name, "margins": [each.numbers() for each in found]}
+            found.append(search(prove=prove, programs=programs))
+            beside = [margin_against(found[-1], search(prove=False, values=each), each) for each in others]
+            content["margins"].append({**found[-1].numbers(), "against": [each.numbers() for each in beside]})
     write_text(folder / "margin.json", json.dumps(content, indent=2, allow_nan=False) + "\n")
 
     def show(console: "Console") -> None:

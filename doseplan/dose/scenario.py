@@ -50,3 +50,8 @@ def error_scenarios(robustness: Robustness) -> tuple[Scenario, ...]:
         for x, y, z, last in drawn
     ]
     return (*systematic, *draws)
+
+
+def has_scenarios(robustness: Robustness | None) -> bool:
+    """Tell whether a case names errors of a whole course; shifts that change from day to day are none."""
+    return robustness is not None and bool(error_scenarios(robustness))

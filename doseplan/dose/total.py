@@ -7,6 +7,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from doseplan import schema
+from doseplan.anatomy.paint import BONE
 from doseplan.biology.courses import course_dose
 from doseplan.biology.models import rbe_model
 from doseplan.case.spec import Case
@@ -90,7 +91,8 @@ def grid_dose(
     Returns
     -------
     Dataset
-        `dose`, `dose_rbe`, `let_d`: totals over the course.
+        `dose`, `dose_rbe`, `let_d`: totals over the course; `bone_dose_lem1` of LEM I where the phantom
+        has bone, before surgery, if it knows `region`.
     """
     body = body_voxels(phantom)
     days = _grid_days(
@@ -110,6 +112,13 @@ def grid_dose(
         )
         for name, values in on_body.items()
     }
+    if "region" in phantom:
+        bone = np.flatnonzero(phantom["region"].values.flat[body] == BONE)
+        of_bone = [(fractions, Channels(*(each[bone] for each in channels))) for fractions, channels in days]
+        weighted = _rbe_weighted("sample_dose_lem1", of_bone, "LEM1", case).values
+        labels = rbe_model("LEM1").attributes(case.prescription.fractions)
+        on_bone = _on_grid(phantom, body[bone], weighted)
+        data["bone_dose_lem1"] = schema.variable("bone_dose_lem1", on_bone, **labels)
     coordinates = {name: schema.variable(name, phantom[name].values) for name in "zyx"}
     dataset = xr.Dataset(data, coords=coordinates, attrs={"assumptions": [*MODEL, *ASSUMPTIONS]})
     return schema.check(dataset, *data)

@@ -4,6 +4,8 @@ from doseplan.evaluation.agreement import agreement
 from doseplan.evaluation.arm import evaluate_arm
 from doseplan.evaluation.bodies import body_doses
 from doseplan.evaluation.cord_model import CordRisk, radiosurgery_share, schultheiss
+from doseplan.evaluation.daily import daily_bands, daily_metrics
+from doseplan.evaluation.definitions import doses_by_definition
 from doseplan.evaluation.fractionation import bed, eqd2, total_of_eqd2
 from doseplan.evaluation.gamma import gamma_percent
 from doseplan.evaluation.grid import judge_grid
@@ -18,8 +20,11 @@ __all__ = [
     "agreement",
     "bed",
     "body_doses",
+    "daily_bands",
+    "daily_metrics",
     "dose_let_histogram",
     "dose_volume_histogram",
+    "doses_by_definition",
     "dumbbell_score",
     "eqd2",
     "evaluate",

@@ -22,7 +22,9 @@ SMALLEST_TARGET_CM3 = 0.03
 Mask = NDArray[np.bool_]
 
 
-def body_doses(case: Case, phantom: xr.Dataset, dose: xr.Dataset) -> dict[str, dict[str, float]] | None:
+def body_doses(
+    case: Case, phantom: xr.Dataset, dose: xr.Dataset
+) -> dict[str, dict[str, float | None]] | None:
     """Measure the dose of the vertebral body of every level that the unoperated target reaches.
 
     A body is the bone in front of the canal, as far as surgery left it; where the tumour has destroyed it, it
@@ -31,30 +33,37 @@ def body_doses(case: Case, phantom: xr.Dataset, dose: xr.Dataset) -> dict[str, d
     Parameters
     ----------
     phantom : Dataset of `build_phantom`
-    dose : `dose`, `dose_rbe`, `let_d` over the same voxels
+    dose : `dose`, `dose_rbe`, `let_d` over the same voxels, and `bone_dose_lem1` if the run has it
 
     Returns
     -------
     dict, or None
         By level: `volume_cm3`, `mean_gye`, `v40_percent`, `v60_percent`, `mean_absorbed_gy`,
-        `mean_let_d_kev_um`. None where levels are not known, as on a CT, or there is no bone to tell of.
+        `mean_let_d_kev_um`, and of LEM I `mean_lem1_gy_rbe`, `v40_lem1_percent`, `v60_lem1_percent`, which
+        are of another scale and None if the run does not have it. None where levels are not known, as on a
+        CT, or there is no bone to tell of.
     """
     if "region" not in phantom or not phantom.attrs.get("own_shape_known", True):
         return None
     require_same_scale(
         rbe_model(case.prescription.scale).attributes(case.prescription.fractions), dose["dose_rbe"].attrs
     )
+    if "bone_dose_lem1" in dose:
+        labels = rbe_model("LEM1").attributes(case.prescription.fractions)
+        require_same_scale(labels, dose["bone_dose_lem1"].attrs)
     front = _in_front(phantom)
-    found = {}
+    found: dict[str, dict[str, float | None]] = {}
     for number, name in enumerate(str(phantom.attrs["levels"]).split()):
         slices = phantom["level_index"].values == number
         reached = float(phantom["spot_target"].values[slices].sum()) * _voxel_cm3(phantom)
         body = front[slices]
         if reached >= SMALLEST_TARGET_CM3 and body.any():
-            parts = (
-                dose[each].values[slices][body].astype(np.float64) for each in ("dose_rbe", "dose", "let_d")
-            )
-            found[name] = {"volume_cm3": float(body.sum()) * _voxel_cm3(phantom), **_metrics(*parts)}
+            parts = {
+                each: dose[each].values[slices][body].astype(np.float64)
+                for each in ("dose_rbe", "dose", "let_d", "bone_dose_lem1")
+                if each in dose
+            }
+            found[name] = {"volume_cm3": float(body.sum()) * _voxel_cm3(phantom), **_metrics(parts)}
     return found or None
 
 
@@ -71,15 +80,23 @@ def _in_front(phantom: xr.Dataset) -> Mask:
     return np.asarray((region == BONE) & ~gone & (y[None, :, None] < edge[:, None, None]))
 
 
-def _metrics(
-    weighted: NDArray[np.float64], absorbed: NDArray[np.float64], let_d: NDArray[np.float64]
-) -> dict[str, float]:
+def _metrics(parts: dict[str, NDArray[np.float64]]) -> dict[str, float | None]:
     """Average over voxels of equal volume; LET by absorbed dose, 0 where there is none."""
+    weighted, absorbed, lem1 = parts["dose_rbe"], parts["dose"], parts.get("bone_dose_lem1")
     total = float(absorbed.sum())
-    shares = {f"v{level:g}_percent": 100.0 * float(np.mean(weighted >= level)) for level in LEVELS_GYE}
     return {
         "mean_gye": float(weighted.mean()),
-        **shares,
+        **{f"v{level:g}_percent": _percent_at(weighted, level) for level in LEVELS_GYE},
         "mean_absorbed_gy": float(absorbed.mean()),
-        "mean_let_d_kev_um": float(np.sum(absorbed * let_d)) / total if total > 0.0 else 0.0,
+        "mean_let_d_kev_um": float(np.sum(absorbed * parts["let_d"])) / total if total > 0.0 else 0.0,
+        "mean_lem1_gy_rbe": None if lem1 is None else float(lem1.mean()),
+        **{
+            f"v{level:g}_lem1_percent": None if lem1 is None else _percent_at(lem1, level)
+            for level in LEVELS_GYE
+        },
     }
+
+
+def _percent_at(dose: NDArray[np.float64], level: float) -> float:
+    """Compute the share [%] of voxels that get at least a dose."""
+    return 100.0 * float(np.mean(dose >= level))

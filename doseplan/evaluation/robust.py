@@ -1,6 +1,8 @@
 """What is left of a plan when the patient lies elsewhere, or ranges are wrong."""
 
+from collections.abc import Callable, Iterable
 from dataclasses import replace
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -86,19 +88,52 @@ def histogram_bands(samples: xr.Dataset, *, separation_mm: float | None) -> xr.D
     Dataset over (band, structure, dose_bin)
         `dvh` [%] with bands lowest, nominal, highest, and `dvh_dose` [Gy(RBE)].
     """
+
+    def ends(curves: Array) -> tuple[Array, Array]:
+        return curves.min(axis=0), curves.max(axis=0)
+
+    return band_dataset(samples, _checked(samples), separation_mm=separation_mm, ends=ends)
+
+
+def band_dataset(
+    samples: xr.Dataset,
+    others: Iterable[Array],
+    *,
+    separation_mm: float | None,
+    ends: Callable[[Array], tuple[Array, Array]],
+) -> xr.Dataset:
+    """Compute a band of cumulative dose-volume histograms around the nominal one.
+
+    Parameters
+    ----------
+    others : doses of (sample,) [Gy(RBE)]
+        Taken one after the other, so that they need not be in memory together.
+    ends
+        Gives the lower and the upper end, (structure, dose_bin) each, of the curves of all doses, the nominal
+        one first, (dose, structure, dose_bin) [%].
+
+    Returns
+    -------
+    Dataset over (band, structure, dose_bin)
+        As `histogram_bands`.
+    """
     volume = samples["sample_volume"].values
     masks = structure_masks(samples, separation_mm)
     masks = {name: mask for name, mask in masks.items() if volume[mask].sum() > 0.0}
-    doses = np.concatenate([samples["sample_dose_rbe"].values[np.newaxis], _checked(samples)])
-    levels: Array = BIN_GYE * np.arange(int(doses.max() / BIN_GYE) + 2, dtype=np.float64)
-    curves = np.array(
-        [[cumulative_percent(dose[mask], volume[mask], levels) for mask in masks.values()] for dose in doses]
-    )
+
+    def curves_of(dose: Array) -> Array:
+        levels = BIN_GYE * np.arange(int(dose.max() / BIN_GYE) + 2, dtype=np.float64)
+        return np.array([cumulative_percent(dose[mask], volume[mask], levels) for mask in masks.values()])
+
+    found = [curves_of(dose) for dose in chain([samples["sample_dose_rbe"].values], others)]
+    count = max(each.shape[1] for each in found)
+    curves = np.array([np.pad(each, ((0, 0), (0, count - each.shape[1]))) for each in found])
     attributes = {name: samples["sample_dose_rbe"].attrs[name] for name in schema.RBE_ATTRIBUTES}
-    bands = np.stack([curves.min(axis=0), curves[0], curves.max(axis=0)])
+    low, high = ends(curves)
+    levels: Array = BIN_GYE * np.arange(count, dtype=np.float64)
     return xr.Dataset(
         {
-            "dvh": (("band", "structure", "dose_bin"), bands, attributes),
+            "dvh": (("band", "structure", "dose_bin"), np.stack([low, curves[0], high]), attributes),
             "dvh_dose": schema.variable("dvh_dose", levels, **attributes),
         },
         coords={"band": list(BANDS), "structure": list(masks)},

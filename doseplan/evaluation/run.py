@@ -12,6 +12,7 @@ from doseplan.case.spec import Case
 from doseplan.dose import implant_crossings
 from doseplan.evaluation.arm import evaluate_arm
 from doseplan.evaluation.bodies import body_doses
+from doseplan.evaluation.daily import daily_metrics
 from doseplan.evaluation.robust import robust_metrics
 from doseplan.evaluation.staging import staging
 from doseplan.messages import InputError
@@ -79,12 +80,17 @@ def _case_of(tree: xr.DataTree) -> Case:
 def judge_arm(case: Case, phantom: xr.Dataset, samples: xr.Dataset) -> dict[str, Any]:
     """Judge the doses of one arm, also in error scenarios, if it has any: then it has a part `robust`.
 
+    With shifts that change from day to day it has a part `daily`.
+
     Parameters
     ----------
     samples
         With their doses.
     """
     metrics = evaluate_arm(case, phantom, samples, samples)
+    daily = daily_metrics(case, samples)
+    if daily is not None:
+        metrics["daily"] = daily
     robust = robust_metrics(case, samples, metrics["separation_mm"])
     if robust is None:
         return metrics

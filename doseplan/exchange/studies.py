@@ -16,6 +16,7 @@ VERDICTS = "verdicts"
 POINTS = "points"
 RECORD_FILE = "record.json"
 PROOF_FILE = "proof.json"
+DEFINITIONS_FILE = "definitions.json"
 _REMEDY = "delete its folder, and the point is planned again"
 
 Record = dict[str, Any]
@@ -59,6 +60,32 @@ def write_point_proof(folder: Path, name: str, record: Record) -> None:
 def read_point_proof(folder: Path, name: str, *, digest: str) -> Record | None:
     """Read the proof of a point; None if it has none."""
     return _read(folder / POINTS / name / PROOF_FILE, digest)
+
+
+def write_point_definitions(folder: Path, name: str, record: Record) -> None:
+    """Write the cord's dose of a finished point by each definition."""
+    text = json.dumps(record, indent=1, allow_nan=False)
+    write_text(folder / POINTS / name / DEFINITIONS_FILE, text + "\n")
+
+
+def read_point_definitions(folder: Path, name: str, *, digest: str) -> Record | None:
+    """Read the cord's dose of a point by each definition; None if it was not computed."""
+    remedy = "delete it, and it is made again"
+    return _read(folder / POINTS / name / DEFINITIONS_FILE, digest, remedy)
+
+
+def read_point_numbers(folder: Path, name: str) -> Record:
+    """Read `separation_mm` and `values` of a finished point whose digest is not known yet."""
+    path = folder / POINTS / name / RECORD_FILE
+    try:
+        record = json.loads(read_limited(path))
+        return {key: record[key] for key in ("separation_mm", "values")}
+    except InputError:
+        raise
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        raise InputError(
+            f"{path}: expected a finished point, got another text ({error}); {_REMEDY}"
+        ) from error
 
 
 def write_verdict(folder: Path, name: str, record: Record) -> None:

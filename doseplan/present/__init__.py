@@ -9,6 +9,7 @@ from doseplan.present.beam_table import (
 )
 from doseplan.present.bragg import bragg_curve, spectra_figure, spread_out_figure
 from doseplan.present.curves import axis_depth_dose, dose_volume_figure
+from doseplan.present.definitions_table import definitions_markdown, definitions_tables
 from doseplan.present.figures import save_figure, save_figures
 from doseplan.present.let_figure import let_figure
 from doseplan.present.margin_figure import cord_curve, margin_curve
@@ -17,7 +18,7 @@ from doseplan.present.population_figure import population_figure
 from doseplan.present.population_table import population_tables
 from doseplan.present.proof_figure import proof_figure
 from doseplan.present.report import report_markdown
-from doseplan.present.robust_figure import robust_figure
+from doseplan.present.robust_figure import daily_figure, robust_figure
 from doseplan.present.scan_table import grid_table, scan_table
 from doseplan.present.slices import dose_slices
 from doseplan.present.spot_map import spot_maps
@@ -30,6 +31,9 @@ __all__ = [
     "bragg_numbers",
     "bragg_table",
     "cord_curve",
+    "daily_figure",
+    "definitions_markdown",
+    "definitions_tables",
     "dose_slices",
     "dose_volume_figure",
     "grid_table",

@@ -22,7 +22,7 @@ from doseplan.present.robust_figure import draw_band
 from doseplan.present.slices import coldest_point, cut, draw_slice, letters, slice_handles
 from doseplan.present.staging_section import body_rows, compression, implant_lines, involved
 from doseplan.present.style import arm_title, node
-from doseplan.present.table import NOT_CLINICAL, goal_name, heading
+from doseplan.present.table import NOT_CLINICAL, daily_rows, goal_name, heading
 
 PAGE_INCHES = (8.27, 11.69)
 """A4, upright."""
@@ -192,8 +192,9 @@ def _rows(summary: dict[str, Any]) -> list[list[str]]:
         cells = [arm["goals"][number] for arm in arms.values()]
         texts = [f"{cell['value']:.2f}  {'met' if cell['met'] else 'NOT MET'}" for cell in cells]
         rows.append([goal_name(goal), *texts])
+    rows += [[label, *cells] for label, cells in daily_rows(arms)[-2:]]
     bodies = body_rows(arms)
-    units = {"mean": " GyE (Gy, keV/um)", "V60": " GyE"}
+    units = {"mean": " GyE (LEM I, Gy, keV/um)", "V60": " GyE (LEM I)"}
     return [*rows, *([row[0] + units.get(row[0].split()[-1], ""), *row[1:]] for row in bodies)]
 
 

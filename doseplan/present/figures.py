@@ -10,7 +10,7 @@ from doseplan.exchange.files import whole_file
 from doseplan.present.curves import axis_depth_dose, dose_volume_figure
 from doseplan.present.let_figure import let_figure
 from doseplan.present.phantom_views import phantom_views
-from doseplan.present.robust_figure import robust_figure
+from doseplan.present.robust_figure import daily_figure, robust_figure
 from doseplan.present.slices import dose_slices
 from doseplan.present.style import node
 
@@ -32,6 +32,8 @@ def save_figures(tree: xr.DataTree, case: Case, folder: Path) -> list[Path]:
     }
     if all("scenario_dose_rbe" in node(tree, arm, "samples") for arm in tree.children):
         drawn["robust.png"] = robust_figure(tree, case)
+    if all("daily_dose_rbe" in node(tree, arm, "samples") for arm in tree.children):
+        drawn["daily.png"] = daily_figure(tree, case)
     return [save_figure(figure, folder / name) for name, figure in drawn.items()]
 
 

@@ -16,6 +16,7 @@ from doseplan.evaluation.cord_model import (
     radiosurgery_share,
     schultheiss,
 )
+from doseplan.present.daily_section import daily_section
 from doseplan.present.outcomes import OUTCOMES
 from doseplan.present.staging_section import body_section, compression, implant_section, staging_lines
 from doseplan.present.table import (
@@ -69,6 +70,7 @@ def report_markdown(
         *_proof(arms),
         *_margin(sweep),
         *_robust(arms, case),
+        *daily_section(arms),
         f"## Doses\n\n{SCALES}\n\n{_doses(arms)}",
         "## Cord: photon models (not validated for this scale)\n\n" + _cord(arms, int(summary["fractions"])),
         "## Where it is cold\n\n" + _bullets(_coldest(arms)),

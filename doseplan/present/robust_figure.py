@@ -1,4 +1,4 @@
-"""Dose-volume histograms when the patient lies elsewhere, or ranges are wrong."""
+"""Dose-volume histograms when the patient lies elsewhere, always or day by day, or ranges are wrong."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from doseplan.case import Case
-from doseplan.evaluation import histogram_bands
+from doseplan.evaluation import daily_bands, histogram_bands
 from doseplan.present.curves import PANELS, draw_levels
 from doseplan.present.style import ARM_LINES, arm_title, dose_label, entitle, explain, level_handles, node
 
@@ -21,18 +21,39 @@ def robust_figure(tree: xr.DataTree, case: Case) -> Figure:
 
     The arms' samples carry `scenario_dose_rbe`.
     """
-    arms = list(tree.children)
-    figure = Figure(figsize=(13.0, 3.1 * len(arms) + 1.2), layout="constrained")
-    axes = figure.subplots(len(arms), len(PANELS), sharex=True, sharey=True, squeeze=False)
-    for row, arm in zip(axes, arms, strict=True):
-        bands = arm_bands(tree, arm)
+    bands = {arm: arm_bands(tree, arm) for arm in tree.children}
+    title = f"{case.name}: dose-volume histograms in errors of setup and range"
+    return _band_figure(tree, case, bands, said="lowest to highest of all errors", title=title)
+
+
+def daily_figure(tree: xr.DataTree, case: Case) -> Figure:
+    """Draw for each arm the dose-volume histogram as planned and the band of courses with daily shifts.
+
+    The arms' samples carry `daily_dose_rbe`.
+    """
+    bands = {
+        arm: daily_bands(case, node(tree, arm, "samples"), separation_mm=_separation(tree, arm))
+        for arm in tree.children
+    }
+    size = 0.0 if case.robustness is None else case.robustness.daily_mm
+    title = f"{case.name}: dose-volume histograms of courses with a new shift every day ({size:g} mm)"
+    return _band_figure(tree, case, bands, said="5th to 95th percentile of courses", title=title)
+
+
+def _band_figure(
+    tree: xr.DataTree, case: Case, bands: dict[str, xr.Dataset], *, said: str, title: str
+) -> Figure:
+    """Draw bands around histograms, a row for each arm and a panel for each structure."""
+    figure = Figure(figsize=(13.0, 3.1 * len(bands) + 1.2), layout="constrained")
+    axes = figure.subplots(len(bands), len(PANELS), sharex=True, sharey=True, squeeze=False)
+    for row, (arm, found) in zip(axes, bands.items(), strict=True):
         _, colour = ARM_LINES[arm]
-        for panel, (structure, title) in zip(row, PANELS.items(), strict=True):
-            panel.set_title(f"{title}: {arm_title(tree, arm)}", fontsize=10)
+        for panel, (structure, name) in zip(row, PANELS.items(), strict=True):
+            panel.set_title(f"{name}: {arm_title(tree, arm)}", fontsize=10)
             panel.grid(alpha=0.3)
             draw_levels(panel, case, of_cord=structure == "cord")
-            if structure in bands["structure"]:
-                own = bands.sel(structure=structure)
+            if structure in found["structure"]:
+                own = found.sel(structure=structure)
                 low, middle, high = own["dvh"].values
                 panel.fill_between(own["dvh_dose"], low, high, color=colour, alpha=0.3, lw=0.0)
                 panel.plot(own["dvh_dose"], middle, color=colour, lw=1.6)
@@ -43,11 +64,11 @@ def robust_figure(tree: xr.DataTree, case: Case) -> Figure:
         panel.set_xlabel(dose_label(case))
     handles = [
         Line2D([], [], color="#333333", lw=1.6, label="as planned"),
-        Patch(color="#333333", alpha=0.3, lw=0.0, label="lowest to highest of all errors"),
+        Patch(color="#333333", alpha=0.3, lw=0.0, label=said),
         *level_handles(case, width=0.9),
     ]
     explain(figure, handles)
-    entitle(figure, f"{case.name}: dose-volume histograms in errors of setup and range")
+    entitle(figure, title)
     return figure
 
 
@@ -70,6 +91,9 @@ def draw_band(axes: dict[str, Axes], tree: xr.DataTree, arm: str) -> Patch:
 
 def arm_bands(tree: xr.DataTree, arm: str) -> xr.Dataset:
     """Compute the bands of the histograms of one arm."""
+    return histogram_bands(node(tree, arm, "samples"), separation_mm=_separation(tree, arm))
+
+
+def _separation(tree: xr.DataTree, arm: str) -> float | None:
     separation = float(node(tree, arm, "anatomy").attrs["separation_mm"])
-    own = None if np.isnan(separation) else separation
-    return histogram_bands(node(tree, arm, "samples"), separation_mm=own)
+    return None if np.isnan(separation) else separation

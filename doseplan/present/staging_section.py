@@ -65,8 +65,9 @@ def body_section(arms: dict[str, Any]) -> list[str]:
     table = "\n".join("| " + " | ".join(line) + " |" for line in lines)
     said = (
         "Bone in front of the canal at the levels that the target reaches, as far as surgery left it. GyE; "
-        "in brackets absorbed dose [Gy] and dose-averaged LET [keV/um]. LEM I is kept at samples of cord and "
-        "target, not in the bodies. Which of these numbers tells of a fracture to come is not known."
+        "in brackets the same plan on the scale of LEM I [Gy(RBE)], which is another scale (V40 and V60 are "
+        "of 40 and 60 of each), absorbed dose [Gy] and dose-averaged LET [keV/um]. Which of these numbers "
+        "tells of a fracture to come is not known."
     )
     return [f"## Vertebral bodies\n\n{said}\n\n{table}"]
 
@@ -82,14 +83,23 @@ def body_rows(arms: dict[str, Any]) -> list[list[str]]:
     ]
 
 
-BODY_MEASURES: tuple[tuple[str, Callable[[dict[str, float]], str]], ...] = (
-    (
-        "mean",
-        lambda body: (
-            f"{body['mean_gye']:.1f} ({body['mean_absorbed_gy']:.1f}, {body['mean_let_d_kev_um']:.0f})"
-        ),
-    ),
-    ("V40, V60", lambda body: f"{body['v40_percent']:.0f} %, {body['v60_percent']:.0f} %"),
+def _mean(body: dict[str, Any]) -> str:
+    lem1 = body.get("mean_lem1_gy_rbe")
+    others = ("-" if lem1 is None else f"{lem1:.1f}", f"{body['mean_absorbed_gy']:.1f}")
+    return f"{body['mean_gye']:.1f} ({', '.join(others)}, {body['mean_let_d_kev_um']:.0f})"
+
+
+def _shares(body: dict[str, Any]) -> str:
+    said = []
+    for level in (40, 60):
+        lem1 = body.get(f"v{level}_lem1_percent")
+        said.append(f"{body[f'v{level}_percent']:.0f} % ({'-' if lem1 is None else f'{lem1:.0f} %'})")
+    return ", ".join(said)
+
+
+BODY_MEASURES: tuple[tuple[str, Callable[[dict[str, Any]], str]], ...] = (
+    ("mean", _mean),
+    ("V40, V60", _shares),
 )
 
 

@@ -21,6 +21,7 @@ COLUMNS = (
     ("cord\nD0.03cc", "cord_d0_03cc", "GyE"),
     ("worst\nD min", "worst_target_minimum", "GyE"),
     ("worst\ncord", "worst_cord_maximum", "GyE"),
+    ("daily\nkept", "daily_pass", "%"),
 )
 
 
@@ -60,7 +61,7 @@ def margin_table(content: dict[str, Any]) -> Table:
     Parameters
     ----------
     content
-        `case`, and `margins`: the numbers of each.
+        `case`, and `margins`: the numbers of each, and those of `against` it.
     """
     table = Table(
         title=f"{content['case']}: smallest separation that meets all goals",
@@ -73,11 +74,16 @@ def margin_table(content: dict[str, Any]) -> Table:
     table.add_column()
     for each in content["margins"]:
         table.add_row(each["said"])
+        for other in each.get("against", ()):
+            table.add_row(other["said"])
     return table
 
 
 def _worst(sweep: xr.Dataset) -> str:
-    return "\nworst: in any error scenario of the case" if "worst_cord_maximum" in sweep else ""
+    said = "\nworst: in any error scenario of the case" if "worst_cord_maximum" in sweep else ""
+    if "daily_pass" in sweep:
+        said += "\ndaily kept: part of the courses with a new shift every day that keep limits and goals"
+    return said
 
 
 def _number(value: float) -> str:

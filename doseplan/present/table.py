@@ -23,6 +23,13 @@ CORD = (
     ("D1cc", "d1cc"),
 )
 
+OF_COURSE = (
+    ("target minimum", "target_dmin_gye", ""),
+    ("target V95", "target_v95_percent", " %"),
+    ("cord maximum", "cord_max_gye", ""),
+)
+"""What is told of simulated courses, where, and its unit if it is not GyE."""
+
 
 def summary_table(summary: dict[str, Any]) -> Table:
     """Set the arms side by side: GyE, with LEM I, absorbed dose and LET beside each, and every verdict."""
@@ -64,6 +71,7 @@ def rows(arms: dict[str, dict[str, Any]], *, goals: bool = True) -> list[tuple[s
     if goals:
         sections.append([*_goal_rows(arms), *_bound_rows(arms)])
         sections += [robust_rows(arms)] if any("robust" in arm for arm in arms.values()) else []
+        sections.append(daily_rows(arms))
     return [
         (label, cells, row == len(section) - 1)
         for section in sections
@@ -113,6 +121,25 @@ def robust_rows(arms: dict[str, dict[str, Any]]) -> list[tuple[str, list[str]]]:
     held = [f"{'held' if each['limits_met'] else 'NOT held'}" for each in found]
     passed = [f"{each['pass_percent']:.0f} %" for each in found]
     return [*worst, ("cord limit in all errors", held), ("errors in which all is met", passed)]
+
+
+def daily_rows(arms: dict[str, dict[str, Any]]) -> list[tuple[str, list[str]]]:
+    """Say how many courses keep all, and how they spread; empty without shifts from day to day."""
+    if not all("daily" in arm for arm in arms.values()):
+        return []
+    found = [arm["daily"] for arm in arms.values()]
+    rows = [
+        (
+            f"daily shifts: {label}, median (5 to 95 %)",
+            [
+                f"{each[key]['median']:.2f}{unit} ({each[key]['p5']:.2f} to {each[key]['p95']:.2f})"
+                for each in found
+            ],
+        )
+        for label, key, unit in OF_COURSE
+    ]
+    kept = [f"{each['pass_percent']:.0f} %" for each in found]
+    return [*rows, ("daily shifts: courses in which all is met", kept)]
 
 
 def bound_lines(arms: dict[str, dict[str, Any]]) -> list[str]:

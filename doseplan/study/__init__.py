@@ -1,8 +1,10 @@
 """The pipeline of one case, and studies over many."""
 
 from doseplan.planning.bound import require_provable
+from doseplan.study.definitions import definitions_csv, margins_by_definition
 from doseplan.study.dicom_verdict import judge_dicom
 from doseplan.study.margin import Margin, smallest_margin
+from doseplan.study.margin_against import Against, margin_against, require_other_number
 from doseplan.study.pipeline import build_phantoms, plan_case, run_attributes
 from doseplan.study.population import sample_population
 from doseplan.study.population_dataset import population_csv, population_numbers, population_rows
@@ -13,16 +15,21 @@ from doseplan.study.sweeping import sweep
 from doseplan.study.workers import Workers
 
 __all__ = [
+    "Against",
     "Margin",
     "Workers",
     "add_bounds",
     "build_phantoms",
+    "definitions_csv",
     "judge_dicom",
+    "margin_against",
+    "margins_by_definition",
     "plan_case",
     "population_csv",
     "population_numbers",
     "population_rows",
     "prove_arms",
+    "require_other_number",
     "require_provable",
     "run_attributes",
     "sample_population",

@@ -1,7 +1,7 @@
 """The smallest separation that meets every goal: a plan above it, a proof below it."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from doseplan.case import Case
+from doseplan.dose import has_scenarios
 from doseplan.messages import InputError, Progress, silent
 from doseplan.planning.bound import PROGRAMS, require_provable
 from doseplan.study.points import (
@@ -116,6 +117,7 @@ def smallest_margin(
     robust: bool = False,
     prove: bool = True,
     programs: int = PROGRAMS,
+    values: Mapping[str, float] | None = None,
     out: str | Path | None = None,
     progress: Progress = silent,
 ) -> Margin:
@@ -136,6 +138,8 @@ def smallest_margin(
         impossible as planned is so with errors.
     programs
         Most linear programs of each proof.
+    values
+        Other numbers of the case, by dotted key, as for `sweep`.
     out
         Folder of the points, as for `sweep`; those that are there are taken.
 
@@ -150,7 +154,7 @@ def smallest_margin(
     """
     separations = _separations(range_mm, step_mm)
     require_goals(case)
-    if robust and case.robustness is None:
+    if robust and not has_scenarios(case.robustness):
         raise InputError(
             f"{case.name}: robustness: expected errors to hold out against, got none in the case"
         )
@@ -159,7 +163,7 @@ def smallest_margin(
     total = case.prescription.total_gy_rbe if total_gy_rbe is None else total_gy_rbe
     with kept_in(out) as folder:
         study = begin_study(case, folder)
-        points = [make_point(case, each, {TOTAL: total}) for each in separations]
+        points = [make_point(case, each, {TOTAL: total, **(values or {})}) for each in separations]
         check_voxels(study, points[-1])
         tried: dict[int, Tried] = {}
         took: Took = {"plan": [], "proof": []}

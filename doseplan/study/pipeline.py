@@ -18,6 +18,7 @@ from doseplan.dose import (
     Rays,
     Scenario,
     beam_library,
+    daily_dose,
     error_rays,
     error_scenarios,
     grid_dose,
@@ -176,11 +177,13 @@ def plan_scene(
         errors=[each for _, each in scene.errors[: len(planned_errors(case))]],
         progress=progress,
     )
-    at_samples = sample_dose(case, scene.phantom, scene.samples, planned, library, rays=scene.rays)
+    seen = (case, scene.phantom, scene.samples, planned, library)
+    at_samples = sample_dose(*seen, rays=scene.rays)
     if scene.errors:
         scenarios, traced = zip(*scene.errors, strict=True)
         wrong = scenario_dose(case, scene.samples, planned, library, scenarios, traced, progress=progress)
         at_samples = at_samples.assign(wrong.data_vars)
+    at_samples = at_samples.assign(daily_dose(*seen, progress=progress).data_vars)
     return planned, scene.samples.assign(at_samples.data_vars)
 
 

@@ -11,6 +11,7 @@ import xarray as xr
 
 from doseplan.case import Case, Population, read_population
 from doseplan.case.population import Anatomy
+from doseplan.dose import has_scenarios
 from doseplan.exchange import (
     POPULATION_FILE,
     check_folder,
@@ -159,7 +160,7 @@ def _searched(folder: Path, anatomy: Anatomy, search: Search, progress: Progress
     first, second = search.separations[:2]
     found: Record = {}
     for name, robust in (("nominal", False), ("robust", True)):
-        if robust and anatomy.case.robustness is None:
+        if robust and not has_scenarios(anatomy.case.robustness):
             continue
         margin = smallest_margin(
             anatomy.case,

@@ -14,6 +14,7 @@ from doseplan.biology.models import rbe_model
 from doseplan.case import Case, Population
 from doseplan.case.levels import morphometry
 from doseplan.case.population import Anatomy, assumed_of_population, levels_of, unit_of
+from doseplan.dose import has_scenarios
 from doseplan.study import ranking, shares
 
 Record = Mapping[str, Any]
@@ -43,7 +44,7 @@ def population_dataset(
     -------
     Dataset over anatomy, separation, errors, percentile, outcome, driver
     """
-    errors = ["nominal", *(["robust"] if case.robustness is not None else [])]
+    errors = ["nominal", *(["robust"] if has_scenarios(case.robustness) else [])]
     margin = np.array([[_margin(record, name) for record in records] for name in errors])
     labels = rbe_model(case.prescription.scale).attributes(case.prescription.fractions)
     data = {

@@ -3,7 +3,7 @@
 import csv
 import io
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -40,6 +40,13 @@ ROBUST = {
 ROBUST_MET = {"robust_limits_met": "limits_met", "robust_goals_met": "goals_met"}
 """The same of error scenarios, for cases that name errors."""
 
+DAILY: dict[str, Callable[[Mapping[str, Any]], float]] = {
+    "daily_target_minimum": lambda daily: daily["target_dmin_gye"]["p5"],
+    "daily_cord_maximum": lambda daily: daily["cord_max_gye"]["p95"],
+    "daily_pass": lambda daily: daily["pass_percent"],
+}
+"""The same of courses with a new shift every day, for cases that name one."""
+
 ENDINGS = {"Gy(RBE)": "_gye", "%": "_percent", "cm3": "_cm3", "mm": "_mm", "1": ""}
 """Columns carry their unit in the name."""
 
@@ -71,15 +78,12 @@ def sweep_dataset(
     shape = (len(variants), len(totals), len(separations))
     first = records[0, 0, 0]
     verdicts = [goal["name"] for goal in first["nominal"]["goals"]]
-    robust = first.get("robust") is not None
-    numbers = {
-        name: np.full(shape, np.nan)
-        for name in (*METRICS, *_OF_BOUND, *((*ROBUST, "worst_target_minimum_bound") if robust else ()))
-    }
-    truths = {
-        name: np.zeros(shape, np.bool_)
-        for name in (*_VERDICTS, *((*ROBUST_MET, "robust_goal_impossible") if robust else ()))
-    }
+    robust, daily = first.get("robust") is not None, "daily" in first["nominal"]
+    of_errors = ((*ROBUST, "worst_target_minimum_bound"), (*ROBUST_MET, "robust_goal_impossible"))
+    more = of_errors if robust else ((), ())
+    names = (*METRICS, *_OF_BOUND, *more[0], *(DAILY if daily else ()))
+    numbers = {name: np.full(shape, np.nan) for name in names}
+    truths = {name: np.zeros(shape, np.bool_) for name in (*_VERDICTS, *more[1])}
     met = np.zeros((*shape, len(verdicts)), np.bool_)
     for place, record in records.items():
         arm, bound = record["nominal"], record.get("bound")
@@ -94,6 +98,8 @@ def sweep_dataset(
             verdict |= {name: record["robust"][key] for name, key in ROBUST_MET.items()}
             found["worst_target_minimum_bound"] = proven.get(True)
             verdict["robust_goal_impossible"] = is_impossible(record, robust=True)
+        if daily:
+            found |= {name: read(arm["daily"]) for name, read in DAILY.items()}
         for name, value in found.items():
             numbers[name][place] = math.nan if value is None else value
         for name, value in verdict.items():

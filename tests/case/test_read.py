@@ -69,9 +69,20 @@ def test_every_number_without_a_published_source_is_an_assumption() -> None:
     assert "cord_area" not in text  # measured in 58 adults
 
 
+def test_errors_that_change_from_day_to_day_are_named_with_their_size() -> None:
+    stated = changed("[grid]", "[robustness]\n\n[grid]").assumptions
+    assert any(line.endswith("errors that change from day to day are not among them") for line in stated)
+    daily = changed("[grid]", "[robustness]\ndaily_mm = 1.5\n\n[grid]").assumptions
+    assert not any("are not among them" in line for line in daily)
+    assert any("a standard deviation of 1.5 mm" in line and "stated, not measured" in line for line in daily)
+
+
 @pytest.mark.parametrize(
     ("old", "new", "wanted"),
     [
+        ("[grid]", "[robustness]\ndaily_mm = -1.0\n[grid]", "robustness.daily_mm: expected "),
+        ("[grid]", "[robustness]\ndaily_shifts = 9\n[grid]", "robustness.daily_shifts: expected daily_shifts as a multiple of 2, got 9"),
+        ("[grid]", "[robustness]\ndaily_courses = 0\n[grid]", "robustness.daily_courses: expected "),
         ("separation_mm = 3.0", "separation_mm = -1.0", "my.toml: surgery.separation_mm: expected separation_mm >= 0, got -1.0"),
         ("separation_mm = 3.0", "separation_mm = nan", "my.toml: surgery.separation_mm: expected a finite number, got"),
         ("separation_mm = 3.0", "separation_mm = inf", "my.toml: surgery.separation_mm: expected a finite number, got"),
@@ -124,7 +135,7 @@ def test_a_mistake_in_the_case_gets_one_clear_line(old: str, new: str, wanted: s
     ("old", "new", "wanted"),
     [
         ("[trunk]", '[trunk]\nwidth = { mm = 10000.0, source = "x" }', "spine.toml: trunk.width: expected at most 1000 mm, got 10000"),
-        ("[trunk]", '[trunk]\nwidth = { mm = 10000.0, source = "x" }', "my.toml: grid: expected at most 6 GiB of voxels, got 58.7 GiB (10010 x 220 x 110 voxels"),
+        ("[trunk]", '[trunk]\nwidth = { mm = 10000.0, source = "x" }', "my.toml: grid: expected at most 6 GiB of voxels, got 61.4 GiB (10010 x 220 x 110 voxels"),
         ("mm = 110.0", "mm = -1.0", "spine.toml: trunk.height.mm: expected mm > 0, got -1.0"),
         ("[trunk]", '[[level]]\nname = "T11"\ncord_depth = { mm = 70.0, source = "x" }\n[trunk]', "spine.toml: level T11: expected cord_depth < sac_depth, got 70"),
         ("[trunk]", '[[level]]\nname = "T11"\ncanal_depht = { mm = 70.0, source = "x" }\n[trunk]', "spine.toml: level T11.canal_depht: expected a known key, got 'canal_depht'; did you mean 'canal_depth'?"),

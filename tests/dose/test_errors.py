@@ -12,6 +12,7 @@ from doseplan.dose import (
     Scenario,
     error_rays,
     error_scenarios,
+    has_scenarios,
     place_fields,
     place_spots,
     sample_dose,
@@ -33,6 +34,9 @@ def test_combined_errors_are_every_shift_with_every_range() -> None:
     assert len(set(error_scenarios(Robustness(combined=True)))) == 7 * 3 - 1
     assert len(error_scenarios(Robustness(setup_mm=0.0, combined=True))) == 2
     assert error_scenarios(Robustness(setup_mm=0.0, range_percent=0.0)) == ()
+    assert not has_scenarios(Robustness(setup_mm=0.0, range_percent=0.0, daily_mm=1.0))
+    assert has_scenarios(Robustness(setup_mm=0.0))
+    assert not has_scenarios(None)
 
 
 def test_draws_are_normal_with_the_stated_sizes_and_follow_the_seed() -> None:

@@ -59,6 +59,23 @@ def test_grid_and_samples_are_one_model(case, phantom, spots, beams, grid):
         )
 
 
+def test_bone_has_its_dose_on_the_other_scale_too(case, phantom, spots, beams, grid):
+    assert "bone_dose_lem1" not in grid  # nobody said where bone is
+    region = np.zeros(phantom["rsp"].shape)
+    region[10:30, 2:20, 10:40] = 1
+    region[10:30, 20:25, 20:30] = 2
+    found = grid_dose(case, phantom.assign(region=schema.variable("region", region)), spots, beams)
+    lem1, bone = found["bone_dose_lem1"].values, region == 1
+    assert not lem1[~bone].any()
+    assert found["bone_dose_lem1"].attrs["scale"] == "LEM1"
+    inside = np.flatnonzero(bone & (found["dose"].values > 0.0))
+    voxels = np.random.default_rng(11).choice(inside, 200, replace=False)
+    expected = sample_dose(case, phantom, _samples(_centres(phantom)[voxels]), spots, beams)
+    # the grid is float32: 6e-8
+    np.testing.assert_allclose(lem1.flat[voxels], expected["sample_dose_lem1"].values, rtol=1e-7, atol=1e-40)
+    np.testing.assert_array_equal(found["dose_rbe"].values, grid["dose_rbe"].values)
+
+
 def test_grid_is_zero_in_air_only_where_there_is_dose(case, phantom, spots, beams, grid):
     air = phantom["rsp"].values.ravel() < BODY_RSP
     assert not grid["dose"].values.ravel()[air].any()

@@ -6,6 +6,7 @@ import xarray as xr
 
 from doseplan import schema
 from doseplan.biology import rbe_attributes
+from doseplan.biology.models import rbe_model
 from doseplan.case.tissues import TISSUES
 from doseplan.evaluation import body_doses
 
@@ -39,6 +40,8 @@ def made_dose(phantom: xr.Dataset, weighted: np.ndarray) -> xr.Dataset:
     values = {"dose": 0.5 * weighted, "let_d": np.where(weighted > 50.0, 80.0, 20.0)}
     data = {name: schema.variable(name, value) for name, value in values.items()}
     data["dose_rbe"] = schema.variable("dose_rbe", weighted, **rbe_attributes(16))
+    lem1 = rbe_model("LEM1").attributes(16)
+    data["bone_dose_lem1"] = schema.variable("bone_dose_lem1", 1.25 * weighted, **lem1)
     return xr.Dataset(data, coords=phantom.coords)
 
 
@@ -57,6 +60,21 @@ def test_bone_in_front_of_the_canal_counts_at_levels_with_target(case) -> None:
     assert body["mean_absorbed_gy"] == pytest.approx(0.5 * body["mean_gye"])
     assert body["v40_percent"] == body["v60_percent"] == pytest.approx(100.0 / 3)
     assert body["mean_let_d_kev_um"] == pytest.approx((62.0 * 80.0 + 40.0 * 20.0) / 102.0)
+    assert body["mean_lem1_gy_rbe"] == pytest.approx(1.25 * body["mean_gye"])
+
+
+def test_lem_is_counted_on_its_own_scale(case) -> None:
+    phantom = made_phantom()
+    dose = made_dose(phantom, np.full(SHAPE, 50.0))
+    found = body_doses(case, phantom, dose)
+    assert found is not None
+    assert (found["T12"]["v60_percent"], found["T12"]["v60_lem1_percent"]) == (0.0, 100.0)
+    older = body_doses(case, phantom, dose.drop_vars("bone_dose_lem1"))
+    assert older is not None
+    assert older["T12"]["mean_lem1_gy_rbe"] is older["T12"]["v40_lem1_percent"] is None
+    dose["bone_dose_lem1"].attrs["scale"] = "NIRS"
+    with pytest.raises(ValueError, match="scale"):
+        body_doses(case, phantom, dose)
 
 
 def test_what_surgery_took_is_no_body(case) -> None:

@@ -251,14 +251,15 @@ def test_what_is_stated_of_the_patient_stands_in_both(tree: xr.DataTree, case: C
 def test_bodies_have_a_row_for_each_measure_of_each_level() -> None:
     body = {"mean_gye": 45.94, "mean_absorbed_gy": 15.9, "mean_let_d_kev_um": 74.2}
     body |= {"v40_percent": 66.2, "v60_percent": 47.4}
-    arms = {"none": {"separation_mm": None, "bodies": {"T12": body}}}
+    of_lem = {"mean_lem1_gy_rbe": 52.13, "v40_lem1_percent": 71.0, "v60_lem1_percent": None}
+    arms = {"none": {"separation_mm": None, "bodies": {"T12": {**body, **of_lem}}}}
     arms["separated"] = {"separation_mm": 3.0, "bodies": {}}
     assert body_rows(arms) == [
-        ["body T12 mean", "45.9 (15.9, 74)", "-"],
-        ["body T12 V40, V60", "66 %, 47 %", "-"],
+        ["body T12 mean", "45.9 (52.1, 15.9, 74)", "-"],
+        ["body T12 V40, V60", "66 % (71 %), 47 % (-)", "-"],
     ]
     (section,) = body_section(arms)
-    assert "| body T12 mean | 45.9 (15.9, 74) | - |" in section
+    assert "| body T12 mean | 45.9 (52.1, 15.9, 74) | - |" in section
     assert body_section({"none": {"separation_mm": None, "bodies": None}}) == []
 
 

@@ -5,6 +5,7 @@ versions of matplotlib differ in both. What is written, and that nothing lies on
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,7 @@ from scipy.ndimage import gaussian_filter
 from doseplan import present, schema
 from doseplan.biology.models import rbe_model
 from doseplan.case import Case, bundled_cases, load_case, read_population
+from doseplan.case.spec import Robustness
 from doseplan.dose import depth_dose, spread_out_peak
 from doseplan.evaluation import evaluate
 from doseplan.present.board_sheet import board_sheet
@@ -53,6 +55,24 @@ def wrong_too(tree: xr.DataTree) -> xr.DataTree:
         samples["scenario_dose_rbe"] = schema.variable("scenario_dose_rbe", wrong, **labels)
         found[f"{arm}/samples"] = xr.DataTree(samples)
     return found
+
+
+def days_too(tree: xr.DataTree) -> xr.DataTree:
+    """The run with three courses of 16 fractions: 10 % less, as planned, and 5 % more."""
+    found = tree.copy()
+    for arm in tree.children:
+        samples = node(tree, arm, "samples")
+        dose = np.outer([0.9, 1.0, 1.05], samples["sample_dose_rbe"].values / 16.0)[np.newaxis]
+        labels = rbe_model("NIRS").attributes(1)
+        samples["daily_shift"] = schema.variable("daily_shift", np.zeros((3, 3)))
+        samples["daily_count"] = schema.variable("daily_count", 16 * np.eye(3)[:, np.newaxis, :])
+        samples["daily_dose_rbe"] = schema.variable("daily_dose_rbe", dose, **labels)
+        found[f"{arm}/samples"] = xr.DataTree(samples)
+    return found
+
+
+def with_days(case: Case) -> Case:
+    return replace(case, robustness=Robustness(daily_mm=2.0))
 
 
 def proof(tree: xr.DataTree) -> Figure:
@@ -108,6 +128,7 @@ DRAWN: dict[str, Draw] = {
     "axes": present.axis_depth_dose,
     "let": present.let_figure,
     "robust": lambda tree, case: present.robust_figure(wrong_too(tree), case),
+    "daily": lambda tree, case: present.daily_figure(days_too(tree), with_days(case)),
     "proof": lambda tree, case: proof(tree),
     "margin": lambda tree, case: present.margin_curve(made_sweep(tree, case)),
     "cord": lambda tree, case: present.cord_curve(made_sweep(tree, case)),

@@ -87,6 +87,9 @@ def test_errors_ask_for_more(rooms, made_up) -> None:
 
     with pytest.raises(InputError, match="robustness: expected errors to hold out against, got none"):
         smallest_margin(made_up.made_up_case(), robust=True)
+    daily = "robustness = { setup_mm = 0.0, range_percent = 0.0, daily_mm = 2.0 }\n"
+    with pytest.raises(InputError, match="robustness: expected errors to hold out against, got none"):
+        smallest_margin(parse_case(made_up.CASE + daily, None, where="made_up.toml"), robust=True)
     case = parse_case(made_up.CASE + "robustness = { setup_mm = 2.0 }\n", None, where="made_up.toml")
     rooms.gap_gye = 0.3
     assert smallest_margin(case).margin_mm == 4.0

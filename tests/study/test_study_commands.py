@@ -75,6 +75,18 @@ def test_a_margin_is_a_line_for_each_prescription(doseplan: Command, tmp_path: P
     assert [each["margin_mm"] for each in kept["margins"]] == [0.0, 4.0]
 
 
+def test_a_margin_is_searched_again_with_another_number(doseplan: Command, tmp_path: Path) -> None:
+    code, out, _ = doseplan("margin", "--no-prove", "--against", "grid.voxel_mm=2", "--out", "points")
+    assert code == 0
+    assert "64 GyE with grid.voxel_mm = 2: 4 mm instead of 4 mm; they differ by 0 mm" in out
+    kept = json.loads((tmp_path / "points" / "margin.json").read_text())["margins"][0]["against"]
+    assert [(each["values"], each["agrees"]) for each in kept] == [({"grid.voxel_mm": 2.0}, True)]
+    code, _, said = doseplan("margin", "--against", "surgery.separation_mm=2", "--out", "other")
+    assert code == 2
+    assert "surgery.separation_mm: expected another number of the case" in said
+    assert not (tmp_path / "other").exists()
+
+
 def test_no_margin_in_range_is_exit_3(doseplan: Command) -> None:
     code, out, said = doseplan("margin", "--total-gy-rbe", "64,90", "--json")
     assert code == 3

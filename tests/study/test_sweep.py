@@ -10,12 +10,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import xarray as xr
+from rich.console import Console
 
 from doseplan.case import parse_case
 from doseplan.exchange import finished_points
 from doseplan.exchange.files import read_dataset, write_dataset
 from doseplan.messages import InputError
-from doseplan.study import sweep, sweep_csv, sweep_rows
+from doseplan.present import sweep_table
+from doseplan.study import points, sweep, sweep_csv, sweep_rows
 from doseplan.study.time_left import time_left
 
 AXES = {"separation_mm": [0, 2, 4], "total_gy_rbe": [64, 60]}
@@ -67,6 +69,19 @@ def test_errors_of_a_case_are_reported_beside(rooms, made_up) -> None:
     assert found["robust_goals_met"].values.ravel().tolist() == [False, True]
     assert sweep_rows(found)[0]["robust_pass_percent"] == 75.0
     assert "worst_target_minimum" not in sweep(made_up.made_up_case(), separation_mm=[4])
+
+
+def test_courses_with_daily_shifts_are_reported_beside(rooms, made_up, monkeypatch) -> None:
+    daily = {"target_dmin_gye": {"p5": 50.5}, "cord_max_gye": {"p95": 51.5}, "pass_percent": 40.0}
+    monkeypatch.setattr(points, "judge_arm", lambda *seen: {**rooms.judge_arm(*seen), "daily": daily})
+    found = sweep(made_up.made_up_case(), separation_mm=[4])
+    row = sweep_rows(found)[0]
+    assert row["daily_target_minimum_gye"] == 50.5
+    assert row["daily_cord_maximum_gye"] == 51.5
+    assert row["daily_pass_percent"] == 40.0
+    console = Console(width=140, record=True, file=io.StringIO())
+    console.print(sweep_table(found))
+    assert "a new shift every day" in console.export_text()
 
 
 def test_rows_and_csv_carry_units(rooms, made_up) -> None:
