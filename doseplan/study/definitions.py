@@ -16,6 +16,7 @@ import xarray as xr
 
 from doseplan.anatomy import build_phantom, place_samples
 from doseplan.case import Case
+from doseplan.case.limits import cord_limit
 from doseplan.case.vary import plain_number
 from doseplan.dose import beam_library
 from doseplan.evaluation.definitions import METRICS, STRUCTURES, Doses, doses_by_definition
@@ -93,14 +94,9 @@ def definitions_csv(rows: Sequence[Row]) -> str:
 
 def _limits(case: Case, lem1_limit_gy_rbe: float | None) -> dict[str, float]:
     """Give the limit by scale [Gy(RBE)]."""
-    stated = [
-        each.max_gy_rbe
-        for each in case.constraint
-        if each.structure == "cord" and each.max_gy_rbe is not None
-    ]
-    if not stated:
-        raise InputError(f"{case.name}: constraint: expected a limit of the cord in Gy(RBE), got none")
-    own = min(stated)
+    own = cord_limit(case)
+    if own is None:
+        raise InputError(f"{case.name}: constraint: expected a limit of the cord, got none")
     return {case.prescription.scale: own, "LEM1": own if lem1_limit_gy_rbe is None else lem1_limit_gy_rbe}
 
 
