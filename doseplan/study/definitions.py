@@ -101,10 +101,7 @@ def _limits(case: Case, lem1_limit_gy_rbe: float | None) -> dict[str, float]:
 
 
 def _groups(study: Study) -> dict[tuple[tuple[str, float], ...], list[Point]]:
-    """List the finished points of a folder by their other numbers, those of a group by rising separation.
-
-    A group of one point is where others started from, and is left out unless there is nothing else.
-    """
+    """List the finished points of a folder by their other numbers, those of a group by rising separation."""
     found: dict[tuple[tuple[str, float], ...], list[Point]] = {}
     for name in finished_points(study.folder):
         stated = read_point_numbers(study.folder, name)
@@ -112,10 +109,9 @@ def _groups(study: Study) -> dict[tuple[tuple[str, float], ...], list[Point]]:
             others = {key: value for key, value in stated["values"].items() if key != SEPARATION}
             point = make_point(study.base, stated["separation_mm"], others)
             found.setdefault(tuple(sorted(others.items())), []).append(point)
-    several = {others: group for others, group in found.items() if len(group) > 1}
     return {
         others: sorted(group, key=lambda each: each.separation_mm or 0.0)
-        for others, group in sorted((several or found).items())
+        for others, group in sorted(found.items())
     }
 
 
