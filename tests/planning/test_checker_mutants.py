@@ -112,6 +112,13 @@ def test_the_sum_is_that_of_the_argument(evidence: Evidence, chords: int, factor
 
 
 @pytest.mark.usefixtures("coarse")
+def test_a_low_level_has_a_sum(evidence: Evidence) -> None:
+    one = leaf(level_gye=1.0)
+    assert evidence.effect(1.0) < 1.0
+    np.testing.assert_allclose(sums([one], evidence), twin(one, evidence, ENTRY, SUM), rtol=1e-12)
+
+
+@pytest.mark.usefixtures("coarse")
 def test_a_negative_ratio_of_a_cut_is_allowed_for_by_its_size(evidence: Evidence) -> None:
     one = leaf(path=(*leaf().path[:3], Cut(row=1, ratio=-1.25, at_least=False)))
     np.testing.assert_allclose(sums([one], evidence), twin(one, evidence, ENTRY, SUM), rtol=1e-12)
@@ -264,6 +271,8 @@ def test_all_parts_are_below_zero(
         ([(FIRST,), (replace(NOT_FIRST, ratio=2.1),)], False),
         ([(FIRST, SECOND), (FIRST, NOT_SECOND), (NOT_FIRST,)], True),
         ([(FIRST, SECOND), (NOT_FIRST, NOT_SECOND)], False),
+        ([(FIRST, SECOND), (FIRST, NOT_SECOND), (NOT_FIRST, SECOND)], False),
+        ([(NOT_FIRST, SECOND), (NOT_FIRST, NOT_SECOND), (FIRST, SECOND)], False),
     ],
 )
 def test_leaves_of_a_tree_leave_nothing_out(paths: list, good: bool) -> None:
