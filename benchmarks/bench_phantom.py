@@ -1,4 +1,7 @@
-"""Voxel models of 200 x 200 x 160 voxels of 1 mm: before surgery, and separated with laminectomy."""
+"""Voxel models of 200 x 200 x 160 voxels of 1 mm: before surgery, and separated with laminectomy.
+
+Rounds after the first find tumour and target before surgery there, as the further arms of a run do.
+"""
 
 import pytest
 

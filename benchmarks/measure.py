@@ -26,7 +26,13 @@ SERIAL = ("naive", "scipy", "numpy")
 TURN_S = 0.02
 """A turn shorter than this is repeated until it takes this long: clocks and calls cost microseconds."""
 
+LONG_S = 1.0
+"""A first turn longer than this counts as one, since the quickest is kept; shorter ones only warm up."""
+
 LEAST_TURNS = 3
+
+GROWTH_PART = 0.5
+"""Of the time for a comparison: a power of the size is told from a square sooner than ratios are steady."""
 
 BUSY = 0.85
 """Processor time per thread and second below which the cores were not ours while two threads ran."""
@@ -141,7 +147,7 @@ def _growth(row: Row, axis: str, seconds: float) -> Record:
     """Time the kernel on one thread along one size, the sizes by turns, and fit the exponent."""
     works = {size: row.prepare(**{axis: size}) for size in row.growth[axis]}
     runs = {str(size): on(1, work.ways["kernel"]) for size, work in works.items()}
-    times = [min(found.cpu) for found in interleaved(runs, seconds).values()]
+    times = [min(found.cpu) for found in interleaved(runs, GROWTH_PART * seconds).values()]
     pieces = [work.pieces for work in works.values()]
     return {
         "sizes": list(works),
@@ -153,21 +159,33 @@ def _growth(row: Row, axis: str, seconds: float) -> Record:
 
 def interleaved(runs: Mapping[str, Run], seconds: float) -> dict[str, Turns]:
     """Let runs take turns for some seconds, forwards and backwards."""
-    repeats = {}
-    for name, run in runs.items():
-        run()  # compiled, in the caches, its pages there
-        repeats[name] = max(1, math.ceil(TURN_S / max(_once(run), 1e-7)))
     turns = {name: Turns([], []) for name in runs}
-    order, end = list(runs), time.perf_counter() + seconds
-    while len(turns[order[0]].cpu) < LEAST_TURNS or time.perf_counter() < end:
-        for name in order:
-            wall, cpu = time.perf_counter(), time.process_time()
-            for _ in range(repeats[name]):
-                runs[name]()
-            turns[name].cpu.append((time.process_time() - cpu) / repeats[name])
-            turns[name].wall.append((time.perf_counter() - wall) / repeats[name])
+    repeats = dict.fromkeys(runs, 1)
+    for name, run in runs.items():
+        _turn(run, 1, turns[name])  # compiled, in the caches, its pages there
+        if turns[name].wall[0] < LONG_S:
+            turns[name] = Turns([], [])
+            repeats[name] = max(1, math.ceil(TURN_S / max(_once(run), 1e-7)))
+    end = time.perf_counter() + seconds
+
+    def due(name: str) -> bool:
+        return len(turns[name].cpu) < LEAST_TURNS or time.perf_counter() < end
+
+    order = list(runs)
+    while any(map(due, order)):
+        for name in filter(due, order):
+            _turn(runs[name], repeats[name], turns[name])
         order.reverse()
     return turns
+
+
+def _turn(run: Run, repeats: int, turns: Turns) -> None:
+    """Let a way have its turn, and add what one of its repeats took."""
+    wall, cpu = time.perf_counter(), time.process_time()
+    for _ in range(repeats):
+        run()
+    turns.cpu.append((time.process_time() - cpu) / repeats)
+    turns.wall.append((time.perf_counter() - wall) / repeats)
 
 
 def on(count: int, run: Run) -> Run:
@@ -192,8 +210,7 @@ def threads_limited(count: int) -> Iterator[None]:
 
 
 def peak_mib(run: Run) -> float:
-    """Measure what one turn allocates at most, beside what was there before [MiB]."""
-    run()
+    """Measure what one turn allocates at most, beside what was there before [MiB]; it has run before."""
     tracemalloc.start()
     try:
         run()

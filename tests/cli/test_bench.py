@@ -131,6 +131,15 @@ def test_stored_ratios_are_of_rows_that_exist() -> None:
     assert set(baseline["rows"]) <= set(rows)
 
 
+def test_a_long_way_is_not_warmed_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    called: list[str] = []
+    runs = {name: lambda name=name: called.append(name) for name in "ab"}
+    monkeypatch.setattr(measure, "LONG_S", 0.0)
+    turns = measure.interleaved(runs, 0.0)
+    assert called == ["a", "b", "a", "b", "b", "a"]
+    assert all(len(found.cpu) == measure.LEAST_TURNS for found in turns.values())
+
+
 def test_ways_take_turns_forwards_and_backwards() -> None:
     called: list[str] = []
     runs = {name: lambda name=name: called.append(name) for name in "ab"}

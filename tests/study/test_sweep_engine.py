@@ -15,27 +15,9 @@ from doseplan.schema import STRUCTURES
 from doseplan.study import pipeline, plan_case, smallest_margin, sweep
 from doseplan.study.points import begin_study, make_point
 
-SMALL = """
-name = "small"
+FIELDS_AND_GOAL = """
 fields = [{ gantry_deg = 150.0 }, { gantry_deg = 90.0 }]
-anatomy = { levels = "T11-T12", origin_below = "T11" }
-prescription = { total_gy_rbe = 64.0 }
-surgery = { separation_mm = 3.0 }
-delivery = { spot_spacing_mm = 8.0, layer_spacing_mm = 8.0 }
-grid = { voxel_mm = 3.0, z_mm = [-16.0, 34.0] }
 goal = [{ min_percent = 20.0 }]
-
-[tumour]
-side = "left"
-wrap_deg = 180.0
-compression_percent = 40.0
-epidural_length_mm = 14.0
-bone_diameter_mm = 12.0
-bone_height_mm = 0.0
-foramen_diameter_mm = 9.0
-paraspinal_width_mm = 14.0
-paraspinal_depth_mm = 14.0
-paraspinal_length_mm = 14.0
 """
 
 EVERY = 5
@@ -43,8 +25,8 @@ EVERY = 5
 
 
 @pytest.fixture(scope="module")
-def case() -> Case:
-    return parse_case(SMALL, None, where="small.toml")
+def case(small_text: str) -> Case:
+    return parse_case(FIELDS_AND_GOAL + small_text, None, where="small.toml")
 
 
 @pytest.fixture(scope="module")

@@ -60,28 +60,6 @@ def dask_setup(worker):
 """
 """Fewer samples, fewer steps: what the planner can do is the matter of other tests."""
 
-SMALL = """
-name = "small"
-fields = [{ gantry_deg = 150.0 }]
-anatomy = { levels = "T11-T12", origin_below = "T11" }
-prescription = { total_gy_rbe = 64.0 }
-surgery = { separation_mm = 3.0 }
-delivery = { spot_spacing_mm = 8.0, layer_spacing_mm = 8.0 }
-grid = { voxel_mm = 3.0, z_mm = [-16.0, 34.0] }
-
-[tumour]
-side = "left"
-wrap_deg = 180.0
-compression_percent = 40.0
-epidural_length_mm = 14.0
-bone_diameter_mm = 12.0
-bone_height_mm = 0.0
-foramen_diameter_mm = 9.0
-paraspinal_width_mm = 14.0
-paraspinal_depth_mm = 14.0
-paraspinal_length_mm = 14.0
-"""
-
 WIDE = {"separation_mm": [0, 1, 2, 3, 4, 5, 6], "total_gy_rbe": [60.0, 64.0], "prove": True}
 
 
@@ -180,13 +158,13 @@ def test_local_workers_give_the_same_and_listen_to_this_machine_only(
 @pytest.mark.loopback
 @pytest.mark.slow
 def test_real_plans_of_local_workers_have_the_same_bits(
-    tmp_path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+    tmp_path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch, small_text: str
 ) -> None:
     import dask
 
     script = tmp_path_factory.mktemp("quick") / "quick_preload.py"
     script.write_text(QUICK, encoding="utf-8")
-    case = parse_case(SMALL, None, where="small.toml")
+    case = parse_case(f"fields = [{{ gantry_deg = 150.0 }}]\n{small_text}", None, where="small.toml")
     stated = {"separation_mm": [0, 2, 3]}
     with dask.config.set({"distributed.worker.preload": [str(script)]}):
         shared = sweep(case, **stated, out=tmp_path / "shared", workers=Workers(local=2))
