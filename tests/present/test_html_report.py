@@ -137,8 +137,11 @@ def points(run: Path, case: Case, tmp_path: Path) -> Path:
     met = [{**goal, "met": True} for goal in arm["goals"]]
     planned = {**arm, "goals": met, "goals_met": True, "limits_met": True}
     records = {
-        (0, 0, 0): {"nominal": {**planned, "goals_met": False}, "bound": {"dmin_upper_gye": 55.0}},
-        (0, 0, 1): {"nominal": planned, "bound": {"dmin_upper_gye": 63.0}},
+        (0, 0, 0): {
+            "nominal": {**planned, "goals_met": False},
+            "bound": {"dmin_upper_gye": 55.0, "scenarios": 1},
+        },
+        (0, 0, 1): {"nominal": planned, "bound": {"dmin_upper_gye": 63.0, "scenarios": 1}},
         (0, 0, 2): {"nominal": planned, "bound": None},
     }
     folder = tmp_path / "points"

@@ -89,7 +89,7 @@ def proof(tree: xr.DataTree) -> Figure:
 def made_sweep(tree: xr.DataTree, case: Case) -> xr.Dataset:
     """Three separations: the arms of the run, with a proof for the first two."""
     arms = list(evaluate(tree, case)["arms"].values())
-    bounds = ({"dmin_upper_gye": 52.0}, {"dmin_upper_gye": 60.0}, None)
+    bounds = ({"dmin_upper_gye": 52.0, "scenarios": 1}, {"dmin_upper_gye": 60.0, "scenarios": 1}, None)
     records = {
         (0, 0, number): {"nominal": arm, "bound": bound}
         for number, (arm, bound) in enumerate(zip(arms, bounds, strict=True))
