@@ -212,8 +212,11 @@ def test_a_stored_proof_and_a_monte_carlo_join_the_report(run: Path, tmp_path: P
         "digest": tree.attrs["digest"],
         "witness_gye": 47.0,
         "level_gye": 48.5,
+        "scenarios": 1,
         "target_samples": [target],
+        "target_scenarios": [0],
         "limited_samples": [cord],
+        "limited_scenarios": [0],
         "leaves": [{"target": [1.0], "limit": [2.0]}],
     }
     (run / "none" / "proof.json").write_text(json.dumps(record), encoding="utf-8")
