@@ -103,12 +103,31 @@ def coarse(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("coarse")
 @pytest.mark.parametrize("chords", range(5))
-@pytest.mark.parametrize("factor", [1.0, 30.0])
+@pytest.mark.parametrize("factor", [0.05, 1.0, 30.0])
 def test_the_sum_is_that_of_the_argument(evidence: Evidence, chords: int, factor: float) -> None:
-    """With 30 times the limits' multipliers no spot gains; both ways some cut and some limit count."""
+    """From limits that hardly hold spots back to limits by which none gains."""
     one = leaf(chords=chords, limit=factor * leaf().limit)
     # sums of twenty numbers of order one: 1e-12 is hundreds of times what rounding does
     np.testing.assert_allclose(sums([one], evidence), twin(one, evidence, ENTRY, SUM), rtol=1e-12)
+
+
+@pytest.mark.usefixtures("coarse")
+@pytest.mark.parametrize("factor", [0.1, 4.0])
+def test_a_spot_that_gives_a_row_nothing_has_no_mixture(evidence: Evidence, factor: float) -> None:
+    """All other mixtures of the row are below 1, or above 4."""
+    evidence.linear[0] *= factor
+    one = leaf(path=(), cut=np.empty(0), chords=0)
+    np.testing.assert_allclose(sums([one], evidence), twin(one, evidence, ENTRY, SUM), rtol=1e-12)
+
+
+@pytest.mark.usefixtures("coarse")
+def test_small_gains_count_too(evidence: Evidence) -> None:
+    whole = leaf(limit=0.05 * leaf().limit)
+    names = ("target", "limit", "cut")
+    one = replace(whole, **{name: 0.01 * getattr(whole, name) for name in names})
+    assert sums([replace(one, target=2.0 * one.target)], evidence) > sums([one], evidence)  # spots do gain
+    np.testing.assert_allclose(sums([one], evidence), twin(one, evidence, ENTRY, SUM), rtol=1e-12)
+    np.testing.assert_allclose(sums([one], evidence), 0.01 * sums([whole], evidence), rtol=1e-12)
 
 
 @pytest.mark.usefixtures("coarse")
