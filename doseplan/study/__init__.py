@@ -2,6 +2,8 @@
 
 from doseplan.planning.bound import require_provable
 from doseplan.study.dicom_verdict import judge_dicom
+from doseplan.study.field_choice import Choice
+from doseplan.study.field_sets import choose_fields
 from doseplan.study.margin import Margin, smallest_margin
 from doseplan.study.pipeline import build_phantoms, plan_case, run_attributes
 from doseplan.study.population import sample_population
@@ -13,10 +15,12 @@ from doseplan.study.sweeping import sweep
 from doseplan.study.workers import Workers
 
 __all__ = [
+    "Choice",
     "Margin",
     "Workers",
     "add_bounds",
     "build_phantoms",
+    "choose_fields",
     "judge_dicom",
     "plan_case",
     "population_csv",
