@@ -1,6 +1,7 @@
 """Write docs/benchmarks.md and its figure from stored results: `python docs/update_benchmarks.py`.
 
-The results are those of `doseplan bench --out benchmarks/result.json` and of benchmarks/compare_pyradplan.py.
+The results are those of `doseplan bench --out benchmarks/result.json`, of benchmarks/compare_pyradplan.py and
+of `docs/update_planning.py`, which draws how proofs close.
 """
 
 import json
@@ -9,6 +10,8 @@ from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
+from update_planning import RECORD as PROOFS
+from update_planning import proof_table
 
 ROOT = Path(__file__).parent.parent
 PAGE = ROOT / "docs" / "benchmarks.md"
@@ -51,10 +54,15 @@ COLUMNS = (
 
 def main() -> None:
     """Write page and figure."""
-    result, peer = (json.loads(path.read_text(encoding="utf-8")) for path in (RESULT, PEER))
-    lines = [HEAD, *table(result), *figure_lines(result), *peer_lines(peer), ""]
-    PAGE.write_text("\n".join(lines), encoding="utf-8")
+    result, proofs, peer = (json.loads(path.read_text(encoding="utf-8")) for path in (RESULT, PROOFS, PEER))
+    PAGE.write_text(page(result, proofs, peer), encoding="utf-8")
     draw(result["rows"]).savefig(FIGURE, dpi=120, metadata={"Software": None})
+
+
+def page(result: Record, proofs: Record, peer: Record) -> str:
+    """Lay out everything."""
+    parts = (table(result), figure_lines(result), proof_lines(proofs), peer_lines(peer))
+    return "\n".join([HEAD, *(line for part in parts for line in part), ""])
 
 
 def circumstances(record: Record) -> str:
@@ -112,6 +120,24 @@ def figure_lines(result: Record) -> list[str]:
         "",
         "Time on one thread against the pieces of work, along spots (layers), samples and the like. Grey",
         "lines rise in proportion.",
+    ]
+
+
+def proof_lines(proofs: Record) -> list[str]:
+    """Show how the bound on the target minimum comes down to the plan with time."""
+    return [
+        "",
+        "## Proofs",
+        "",
+        f"Case `{proofs['case']}`, {proofs['prescription_gye']:g} GyE, commit {proofs['commit']}, Python "
+        f"{proofs['python']}, {proofs['threads']} threads.",
+        "",
+        *proof_table(proofs),
+        "",
+        "![Gap against time](planning.png)",
+        "",
+        "How far the proven maximum of the target minimum lies above the plan, while the proof goes on.",
+        "[Plans and what is proven of them](planning.md) says more.",
     ]
 
 

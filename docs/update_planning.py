@@ -75,6 +75,21 @@ def page(record: Record) -> str:
         "## Achieved and proven\n",
         "Target minimum over all samples while all limits hold; no plan for these fields and spots gives "
         "more than the proven maximum. The gap is in parts of the prescription.\n",
+        *proof_table(record),
+    ]
+    lines += [
+        "\n![Gap against time](planning.png)\n",
+        "The first part of the time goes into finding the samples that bind; then mixtures are narrowed, "
+        "then split. Where the samples that bind would allow the whole prescription, the first bound is left "
+        "as it is: plans seek no more than that.\n",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def proof_table(record: Record) -> list[str]:
+    """Lay out what is achieved and proven in each arm."""
+    total = record["prescription_gye"]
+    lines = [
         "| Arm | Achieved [GyE] | Proven maximum [GyE] | Gap [%] | Time of the proof [s] |",
         "|---|---|---|---|---|",
     ]
@@ -84,13 +99,7 @@ def page(record: Record) -> str:
             f"| {arm} | {found['achieved_gye']:.2f} | {found['proven_gye']:.2f} | {gap:.1f} | "
             f"{found['history'][-1][0]:.0f} |"
         )
-    lines += [
-        "\n![Gap against time](planning.png)\n",
-        "The first part of the time goes into finding the samples that bind; then mixtures are narrowed, "
-        "then split. Where the samples that bind would allow the whole prescription, the first bound is left "
-        "as it is: plans seek no more than that.\n",
-    ]
-    return "\n".join(lines) + "\n"
+    return lines
 
 
 def draw(record: Record) -> None:

@@ -39,9 +39,12 @@ def table(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
 
 
 def test_the_page_is_that_of_the_stored_results() -> None:
-    result, found = (json.loads(path.read_text(encoding="utf-8")) for path in (page.RESULT, page.PEER))
-    lines = [page.HEAD, *page.table(result), *page.figure_lines(result), *page.peer_lines(found), ""]
-    assert page.PAGE.read_text(encoding="utf-8") == "\n".join(lines)
+    records = (page.RESULT, page.PROOFS, page.PEER)
+    result, proofs, found = (json.loads(path.read_text(encoding="utf-8")) for path in records)
+    text = page.PAGE.read_text(encoding="utf-8")
+    assert text == page.page(result, proofs, found)
+    assert "(planning.png)" in text
+    assert (page.PAGE.parent / "planning.png").is_file()
 
 
 @pytest.mark.parametrize("biology", [False, True])

@@ -4,7 +4,7 @@ from doseplan.case.population import draw_anatomy, parse_population, read_popula
 from doseplan.case.population_spec import Population
 from doseplan.case.read import bundled_cases, load_case, parse_case
 from doseplan.case.spec import Case, PhantomCase, ScanCase
-from doseplan.case.vary import as_read, varied
+from doseplan.case.vary import as_read, varied, with_fields
 
 __all__ = [
     "Case",
@@ -19,4 +19,5 @@ __all__ = [
     "parse_population",
     "read_population",
     "varied",
+    "with_fields",
 ]

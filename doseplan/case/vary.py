@@ -4,7 +4,7 @@ import json
 import math
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -41,6 +41,35 @@ def varied(case: Case, values: Mapping[str, float]) -> Case:
     stated = tomllib.loads(case.case_toml)
     for key, value in values.items():
         put_number(stated, key, value, where=where)
+    return _read_again(case, to_toml(stated))
+
+
+def with_fields(case: Case, gantry_deg: Sequence[float]) -> Case:
+    """Give the case with other fields: each covers the whole target, all are given on the same days.
+
+    Parameters
+    ----------
+    gantry_deg
+        One angle for each field; angles of couch and table top stay those of the case.
+
+    Raises
+    ------
+    InputError
+        The case has fields at several angles of couch or table top, or as `varied`.
+    """
+    where = f"{case.name}.toml"
+    stated = tomllib.loads(case.case_toml)
+    turned = {(field.couch_deg, field.roll_deg) for field in case.fields}
+    if len(turned) > 1:
+        raise InputError(
+            f"{where}: fields: expected one couch_deg and one roll_deg for all, as only gantry angles are "
+            f"chosen, got {len(turned)}"
+        )
+    (couch, roll), *_ = turned
+    rest = {"couch_deg": plain_number(couch), "roll_deg": plain_number(roll)}
+    rest = {key: value for key, value in rest.items() if value != 0}
+    stated.pop("course", None)
+    stated["fields"] = [{"gantry_deg": plain_number(each), **rest} for each in gantry_deg]
     return _read_again(case, to_toml(stated))
 
 

@@ -89,7 +89,7 @@ def read_point_numbers(folder: Path, name: str) -> Record:
 
 
 def write_verdict(folder: Path, name: str, record: Record) -> None:
-    """Write what was found for one anatomy of a population, complete or not at all."""
+    """Write what was found for one anatomy of a population, or one set of fields, complete or not at all."""
     place = folder / VERDICTS
     try:
         place.mkdir(exist_ok=True)
@@ -99,12 +99,12 @@ def write_verdict(folder: Path, name: str, record: Record) -> None:
 
 
 def read_verdict(folder: Path, name: str, *, digest: str) -> Record | None:
-    """Read what was found for an anatomy; None if it is not finished."""
+    """Read what was found for an anatomy or a set of fields; None if it is not finished."""
     return _read(folder / VERDICTS / f"{name}.json", digest, "delete it, and it is made again")
 
 
 def finished_verdicts(folder: Path) -> list[str]:
-    """List the anatomies that are finished, once for each search."""
+    """List the anatomies, or sets of fields, that are finished, once for each search."""
     return sorted(path.stem for path in (folder / VERDICTS).glob("*.json"))
 
 

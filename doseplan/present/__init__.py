@@ -10,6 +10,7 @@ from doseplan.present.beam_table import (
 from doseplan.present.bragg import bragg_curve, spectra_figure, spread_out_figure
 from doseplan.present.curves import axis_depth_dose, dose_volume_figure
 from doseplan.present.definitions_table import definitions_markdown, definitions_tables
+from doseplan.present.field_table import field_table
 from doseplan.present.figures import save_figure, save_figures
 from doseplan.present.let_figure import let_figure
 from doseplan.present.margin_figure import cord_curve, margin_curve
@@ -36,6 +37,7 @@ __all__ = [
     "definitions_tables",
     "dose_slices",
     "dose_volume_figure",
+    "field_table",
     "grid_table",
     "let_figure",
     "margin_curve",

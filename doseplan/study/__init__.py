@@ -3,6 +3,8 @@
 from doseplan.planning.bound import require_provable
 from doseplan.study.definitions import definitions_csv, margins_by_definition
 from doseplan.study.dicom_verdict import judge_dicom
+from doseplan.study.field_choice import Choice
+from doseplan.study.field_sets import choose_fields
 from doseplan.study.margin import Margin, smallest_margin
 from doseplan.study.margin_against import Against, margin_against, require_other_number
 from doseplan.study.pipeline import build_phantoms, plan_case, run_attributes
@@ -16,10 +18,12 @@ from doseplan.study.workers import Workers
 
 __all__ = [
     "Against",
+    "Choice",
     "Margin",
     "Workers",
     "add_bounds",
     "build_phantoms",
+    "choose_fields",
     "definitions_csv",
     "judge_dicom",
     "margin_against",

@@ -298,9 +298,18 @@ def _voxel_case(base: Case, point: Point) -> Case:
     return varied(base, own_voxels(point))
 
 
+def give_scene(study: Study, point: Point, scene: Scene) -> None:
+    """Let a point take voxels, samples, spots and rays that were made for it elsewhere."""
+    study.scenes[_scene_name(point)] = scene
+
+
+def _scene_name(point: Point) -> str:
+    return f"{point.voxels} {point.separation_mm}"
+
+
 def _scene(study: Study, point: Point, progress: Progress) -> Scene:
     """Make voxels, samples and rays of a point; rays that pass nothing new are taken over, bit for bit."""
-    name = f"{point.voxels} {point.separation_mm}"
+    name = _scene_name(point)
     if name in study.scenes:
         return study.scenes[name]
     progress("voxels", 0.0)
