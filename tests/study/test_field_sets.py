@@ -123,7 +123,7 @@ def test_a_set_has_the_spots_and_the_rows_of_its_fields(stages, tmp_path: Path) 
     for name in ("spot_u", "spot_v", "spot_energy"):
         alone = np.concatenate([each[name].values for each in single])
         assert np.array_equal(spots[name].values, alone)
-    pool = make_pool(case, samples, trace_spots(arms[0], spots, library), spots, library)
+    pool = make_pool(case, samples, [trace_spots(arms[0], spots, library)], spots, library)
     own = choose(pool, *search.chosen[0][:2]).evidence
     both = search.evidence((45.0, 90.0))
     # the same entries, from the same curves; float32 curves of two fields may be summed otherwise
