@@ -1,5 +1,6 @@
 """Candidate fields of a case: their spots, and what each gives to the samples that bounds of sets rest on."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -11,7 +12,7 @@ from doseplan.case import with_fields
 from doseplan.dose import Rays, beam_library, place_fields, place_spots, trace_spots
 from doseplan.messages import InputError, Progress
 from doseplan.planning.evidence import Evidence
-from doseplan.planning.pool import choose, make_pool
+from doseplan.planning.pool import Pool, choose, make_pool
 from doseplan.planning.screen import screening_samples, side_by_side
 from doseplan.study.field_choice import Angles
 from doseplan.study.pipeline import Scene, set_scene
@@ -23,6 +24,7 @@ class FieldSearch:
     """What all sets share: voxels, samples, and for each angle its spots and rows.
 
     `rows` fills up: the rows of an angle by the pitch of its sub-spots, which is that of the finest field.
+    `chosen` is one entry: target and limited samples of the rows, as places in the third, which are all.
     """
 
     study: Study
@@ -58,6 +60,14 @@ class FieldSearch:
             rays = trace_spots(self.phantoms[0], self.spots[angle], self.library, pitch_mm=pitch)
             self.rows[angle, pitch] = _rows_of(self, angle, rays)
         return self.rows[angle, pitch]
+
+    def learn(self, target: Sequence[int], limited: Sequence[int]) -> None:
+        """Use more samples, numbered among all of the case, for every set from now on."""
+        *chosen, number = self.chosen.pop()
+        more = (np.searchsorted(number, each) for each in (target, limited))
+        first, second = (np.union1d(known, each) for known, each in zip(chosen, more, strict=True))
+        self.chosen.append((first, second, number))
+        self.rows.clear()
 
     def scene(self, point: Point) -> Scene:
         """Make what the plan of a set needs from the voxels that all sets share."""
@@ -123,11 +133,15 @@ def _add_angle(search: FieldSearch, angle: float) -> None:
         return
     rays = trace_spots(asked, spots, search.library)
     search.spots[angle], search.pitch[angle] = spots, float(rays.sub_spots.pitch.min())
-    search.rows[angle, search.pitch[angle]] = _rows_of(search, angle, rays)
+    if not search.chosen:  # the same for all angles
+        pool = _pool_of(search, angle, rays)
+        search.chosen.append((*screening_samples(pool), pool.names(np.arange(pool.row.size))))
 
 
 def _rows_of(search: FieldSearch, angle: float, rays: Rays) -> Evidence:
-    pool = make_pool(search.study.base, search.samples, [rays], search.spots[angle], search.library)
-    if not search.chosen:
-        search.chosen.append((*screening_samples(pool), pool.names(np.arange(pool.row.size))))
-    return choose(pool, *search.chosen[0][:2]).evidence
+    target, limited, _ = search.chosen[0]
+    return choose(_pool_of(search, angle, rays), target, limited).evidence
+
+
+def _pool_of(search: FieldSearch, angle: float, rays: Rays) -> Pool:
+    return make_pool(search.study.base, search.samples, [rays], search.spots[angle], search.library)

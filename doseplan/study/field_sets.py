@@ -77,10 +77,11 @@ def choose_fields(
 ) -> Choice:
     """Find the set of fields whose plan has the highest target minimum under the case's limits.
 
-    Every set is bounded from above, by a few samples. Then the set with the highest bound is taken each time:
-    at first it is proven, on all samples, which lowers its bound; when it comes up again, it is planned. The
-    search ends when no bound is above what is achieved. Up to `MOST_SETS` sets, all are looked at. Of more,
-    fields are added one by one and then exchanged one by one, as long as bounds rise.
+    One set is proven, and every set is bounded from above by the samples of this proof and a few others.
+    Then the set with the highest bound is taken each time: at first it is proven, on all samples, which
+    lowers its bound; when it comes up again, it is planned. The search ends when no bound is above what is
+    achieved. Up to `MOST_SETS` sets, all are looked at. Of more, fields are added one by one and then
+    exchanged one by one, as long as bounds rise.
 
     Parameters
     ----------
@@ -119,6 +120,7 @@ def choose_fields(
         study = begin_study(case, folder)
         search = begin_search(study, angles, count, separation_mm, programs, progress)
         open_run(folder, study.attributes, file=STUDY_FILE)
+        _learn(search, progress)
         looked = _look(search, progress)
         return _planned_in_turn(search, looked, most, progress)
 
@@ -134,6 +136,21 @@ def _angles(gantry_deg: Sequence[float], count: int) -> Angles:
     if not 1 <= count <= len(angles):
         raise InputError(f"fields: expected 1 to {len(angles)} of the candidate angles, got {count}")
     return angles
+
+
+def _first_set(search: FieldSearch) -> Angles:
+    """Give the set whose fields are spread most evenly among the angles, the first of them."""
+    usable = search.usable
+    return tuple(usable[number * len(usable) // search.count] for number in range(search.count))
+
+
+def _learn(search: FieldSearch, progress: Progress) -> None:
+    """Prove one set, so that all are bounded by the samples of its proof, too: they bind in others."""
+    first = _first_set(search)
+    progress(f"the samples that bind, {names(first)}", 0.0)
+    record = _sharper(search, first, progress)
+    if record["upper_gye"] is not None:
+        search.learn(record["proof"]["target_samples"], record["proof"]["limited_samples"])
 
 
 def _look(search: FieldSearch, progress: Progress) -> dict[Angles, float]:
@@ -178,7 +195,8 @@ def exchanged(usable: Angles, count: int, value: Callable[[Angles], float]) -> A
 
 def _screened(search: FieldSearch, angles: Angles) -> Record:
     """Bound a set and keep the bound; take it from the folder if it is there."""
-    name, digest = _kept_as(search, angles, "bound")
+    begun = f"samples of {_first_set(search)} with {search.programs}"
+    name, digest = _kept_as(search, angles, f"bound, {begun}")
     found = read_verdict(search.study.folder, name, digest=digest)
     if found is None:
         found = _with_proof(search, angles, lambda: _screen(search, angles))
@@ -188,7 +206,9 @@ def _screened(search: FieldSearch, angles: Angles) -> Record:
 
 def _sharper(search: FieldSearch, angles: Angles, progress: Progress) -> Record:
     """Bound a set by all samples of the case, and keep the bound; take it from the folder if it is there."""
-    name, digest = _kept_as(search, angles, f"proof with {search.programs}")
+    first = _first_set(search)
+    begun = "alone" if angles == first else f"samples of {first}"  # where it begins changes where it ends
+    name, digest = _kept_as(search, angles, f"proof with {search.programs}, {begun}")
     found = read_verdict(search.study.folder, name, digest=digest)
     if found is None:
         found = _with_proof(search, angles, lambda: _proof(search, angles, progress))

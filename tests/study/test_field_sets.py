@@ -124,11 +124,23 @@ def test_a_set_has_the_spots_and_the_rows_of_its_fields(stages, tmp_path: Path) 
         alone = np.concatenate([each[name].values for each in single])
         assert np.array_equal(spots[name].values, alone)
     pool = make_pool(case, samples, [trace_spots(arms[0], spots, library)], spots, library)
-    own = choose(pool, *search.chosen[0][:2]).evidence
     both = search.evidence((45.0, 90.0))
+    own = choose(pool, *search.chosen[0][:2]).evidence
     # the same entries, from the same curves; float32 curves of two fields may be summed otherwise
     np.testing.assert_allclose(both.linear, own.linear, rtol=1e-6, atol=1e-12)
     np.testing.assert_allclose(both.root, own.root, rtol=1e-6, atol=1e-12)
+
+
+def test_more_samples_are_learned(stages, tmp_path: Path) -> None:
+    search = begin_search(points.begin_study(small(), tmp_path), (90.0,), 1, None, 1, lambda *_: None)
+    before = search.evidence((90.0,))
+    target, limited, number = search.chosen[0]
+    new = np.setdiff1d(np.flatnonzero(stages[2]["sample_structure"].values == 2), number[target])[:3]
+    search.learn(new, number[limited[:2]])  # the limited ones are known
+    after = search.evidence((90.0,))
+    assert after.targets == before.targets + 3
+    assert after.most.size == before.most.size
+    assert set(new) <= set(number[search.chosen[0][0]])
 
 
 def test_an_angle_that_cannot_reach_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
