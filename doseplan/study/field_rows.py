@@ -64,7 +64,7 @@ class FieldSearch:
     def learn(self, target: Sequence[int], limited: Sequence[int]) -> None:
         """Use more samples, numbered among all of the case, for every set from now on."""
         *chosen, number = self.chosen.pop()
-        more = (np.searchsorted(number, each) for each in (target, limited))
+        more = (np.searchsorted(number[:, 0], each) for each in (target, limited))
         first, second = (np.union1d(known, each) for known, each in zip(chosen, more, strict=True))
         self.chosen.append((first, second, number))
         self.rows.clear()

@@ -33,7 +33,7 @@ def test_a_sweep_prints_a_table_and_leaves_its_files(doseplan: Command, tmp_path
     assert code == 0, said
     assert "Not for clinical use" in out
     assert "impossible" in out  # at 0 mm, proven
-    assert "1 of 7: no surgery at 64 GyE" in said
+    assert "1 of 6: 0 mm at 64 GyE" in said
     folder = tmp_path / "points"
     assert read_dataset(folder / "sweep.nc", remedy="")["separation"].values.tolist() == [0.0, 2.0, 4.0]
     assert (folder / "sweep.csv").read_text().count("\n") == 4

@@ -53,7 +53,7 @@ def test_points_at_the_numbers_of_the_case_are_the_arms_of_its_run(swept, case: 
     folder, found = swept
     tree = plan_case(case)
     arms = evaluate(tree, case)["arms"]
-    for arm, separation in (("none", None), ("decompressed", 0.0), ("separated", 3.0)):
+    for arm, separation in (("decompressed", 0.0), ("separated", 3.0)):
         spots = read_point_spots(folder, make_point(case, separation, {}).name)
         assert spots["weight"].values.tobytes() == tree[f"{arm}/spots"]["weight"].values.tobytes()
     for arm, separation in (("decompressed", 0.0), ("separated", 3.0)):
