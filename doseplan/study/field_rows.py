@@ -64,7 +64,7 @@ class FieldSearch:
     def learn(self, target: Sequence[int], limited: Sequence[int]) -> None:
         """Use more samples, numbered among all of the case, for every set from now on."""
         *chosen, number = self.chosen.pop()
-        more = (np.searchsorted(number[:, 0], each) for each in (target, limited))
+        more = (np.searchsorted(number, each) for each in (target, limited))
         first, second = (np.union1d(known, each) for known, each in zip(chosen, more, strict=True))
         self.chosen.append((first, second, number))
         self.rows.clear()
@@ -135,7 +135,7 @@ def _add_angle(search: FieldSearch, angle: float) -> None:
     search.spots[angle], search.pitch[angle] = spots, float(rays.sub_spots.pitch.min())
     if not search.chosen:  # the same for all angles
         pool = _pool_of(search, angle, rays)
-        search.chosen.append((*screening_samples(pool), pool.names(np.arange(pool.row.size))))
+        search.chosen.append((*screening_samples(pool), pool.names(np.arange(pool.row.size))[:, 0]))
 
 
 def _rows_of(search: FieldSearch, angle: float, rays: Rays) -> Evidence:

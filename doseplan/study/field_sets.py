@@ -13,6 +13,7 @@ from itertools import combinations, pairwise
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from doseplan import schema
 from doseplan.case import Case
@@ -238,13 +239,18 @@ def _screen(search: FieldSearch, angles: Angles) -> Bound:
     target, limited, number = search.chosen[0]
     return Bound(
         proof=found.proof,
-        target=number[target[found.target]],
-        limited=number[limited[found.limited]],
+        target=_as_planned(number[target[found.target]]),
+        limited=_as_planned(number[limited[found.limited]]),
         scenarios=1,
         witness_gye=0.0,
         witness=found.weight,
         history=np.empty((0, 2)),
     )
+
+
+def _as_planned(number: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Name samples as planned, without errors."""
+    return np.column_stack([number, np.zeros_like(number)])
 
 
 def _with_proof(search: FieldSearch, angles: Angles, make: Callable[[], Bound]) -> Record:
