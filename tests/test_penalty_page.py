@@ -1,6 +1,7 @@
 """The plan by penalties: its slopes, its cord, and what docs/penalty.md says of the record."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,22 +14,7 @@ from doseplan.dose import beam_library
 from doseplan.planning.seen import seen_samples
 from doseplan.study.pipeline import set_scene
 
-CASE = """
-name = "small"
-anatomy = { levels = "T11-T12" }
-prescription = { total_gy_rbe = 64.0 }
-surgery = { separation_mm = 3.0 }
-grid = { voxel_mm = 3.0 }
-delivery = { spot_spacing_mm = 10.0, layer_spacing_mm = 10.0 }
-
-[tumour]
-side = "right"
-epidural_length_mm = 14.0
-bone_diameter_mm = 12.0
-paraspinal_width_mm = 20.0
-paraspinal_depth_mm = 18.0
-paraspinal_length_mm = 16.0
-"""
+CASE = (Path(__file__).parent / "coarse_case.toml").read_text(encoding="utf-8")
 
 
 @pytest.fixture(scope="module")

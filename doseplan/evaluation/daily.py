@@ -7,13 +7,11 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from doseplan.biology import require_same_scale
 from doseplan.biology.models import rbe_model
 from doseplan.case.spec import Case
 from doseplan.evaluation.goals import verdicts
-from doseplan.evaluation.robust import band_dataset
+from doseplan.evaluation.robust import band_dataset, checked_dose
 from doseplan.evaluation.volume import Array, volume_percent_at
-from doseplan.messages import InputError
 from doseplan.schema import STRUCTURES
 
 Metrics = dict[str, Any]
@@ -134,14 +132,5 @@ def _percent(truths: list[bool]) -> float:
     return 100.0 * float(np.mean(truths))
 
 
-def _checked(case: Case, samples: xr.Dataset) -> NDArray[np.float32]:
-    found = samples["daily_dose_rbe"]
-    require_same_scale(rbe_model(case.prescription.scale).attributes(1), found.attrs)
-    dose = np.asarray(found.values, dtype=np.float32)
-    wrong = ~(np.isfinite(dose) & (dose >= 0.0))
-    if wrong.any():
-        raise InputError(
-            f"daily_dose_rbe: expected finite values of at least 0, got {dose[wrong][0]:g} in "
-            f"{wrong.sum()} of {dose.size}"
-        )
-    return dose
+def _checked(case: Case, samples: xr.Dataset) -> NDArray[np.floating]:
+    return checked_dose(samples["daily_dose_rbe"], rbe_model(case.prescription.scale).attributes(1))

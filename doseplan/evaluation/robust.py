@@ -1,6 +1,6 @@
 """What is left of a plan when the patient lies elsewhere, or ranges are wrong."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from itertools import chain
 from typing import Any
@@ -182,13 +182,25 @@ def _passes(row: Metrics) -> bool:
 
 
 def _checked(samples: xr.Dataset) -> Array:
-    found = samples["scenario_dose_rbe"]
-    require_same_scale(samples["sample_dose_rbe"].attrs, found.attrs)
-    dose = np.asarray(found.values, dtype=np.float64)
+    return np.asarray(
+        checked_dose(samples["scenario_dose_rbe"], samples["sample_dose_rbe"].attrs), np.float64
+    )
+
+
+def checked_dose(found: xr.DataArray, attributes: Mapping[Any, Any]) -> NDArray[np.floating]:
+    """Give the values of a dose on the scale that attributes name.
+
+    Raises
+    ------
+    InputError
+        It is NaN, negative or on another scale.
+    """
+    require_same_scale(attributes, found.attrs)
+    dose = found.values
     wrong = ~(np.isfinite(dose) & (dose >= 0.0))
     if wrong.any():
         raise InputError(
-            f"scenario_dose_rbe: expected finite values of at least 0, got {dose[wrong][0]:g} in "
+            f"{found.name}: expected finite values of at least 0, got {dose[wrong][0]:g} in "
             f"{wrong.sum()} of {dose.size}"
         )
-    return dose
+    return np.asarray(dose)

@@ -22,22 +22,7 @@ from doseplan.study.field_choice import Choice, TriedSet
 from doseplan.study.field_rows import begin_search
 from doseplan.study.field_sets import exchanged
 
-TEXT = """
-name = "small"
-anatomy = { levels = "T11-T12" }
-prescription = { total_gy_rbe = 64.0 }
-surgery = { separation_mm = 3.0 }
-grid = { voxel_mm = 3.0 }
-delivery = { spot_spacing_mm = 10.0, layer_spacing_mm = 10.0 }
-
-[tumour]
-side = "right"
-epidural_length_mm = 14.0
-bone_diameter_mm = 12.0
-paraspinal_width_mm = 20.0
-paraspinal_depth_mm = 18.0
-paraspinal_length_mm = 16.0
-"""
+TEXT = (Path(__file__).parent.parent / "coarse_case.toml").read_text(encoding="utf-8")
 ANGLES = (0.0, 45.0, 90.0, 180.0)
 
 
