@@ -31,8 +31,14 @@ Indices = NDArray[np.int64]
 MOST_STEPS = 45
 """Newton steps at most."""
 
+STEPS_FIRST = 22
+"""Newton steps of a plan for errors before all rows are looked at: by then it shows which will decide."""
+
 STEPS_AGAIN, MOST_AGAIN = 20, 3
-"""Newton steps with rows of error scenarios that were not watched before, and how often."""
+"""Newton steps with rows of errors that were not watched before, and how often."""
+
+WATCHED_GYE = 2.0
+"""[Gy(RBE)] rows that are as near to a bound when they are looked at are watched from then on."""
 
 TOLERANCE_PERCENT = 1.0
 """[% of the prescription] the optimiser's own tolerance on the target minimum: longer runs gained less."""
@@ -97,7 +103,7 @@ def optimise(
     if correction is not None:
         seen = corrected(seen, correction)
     require_volumes(seen)
-    told = _Told(progress)
+    told = _Told(progress, MOST_STEPS if not errors else STEPS_FIRST + MOST_AGAIN * STEPS_AGAIN)
     raised, channels = _planned(seen, told)
     if has_volume_limits(seen) and not whole_limits_kept(seen, seen.gye(channels)):
         # choosing the part again in the plan that comes out gained nothing
@@ -112,13 +118,15 @@ def _planned(seen: Seen, told: "_Told") -> tuple[Raised, Channels]:
     watched = watch(seen, rows)
     chosen = np.searchsorted(rows, _first_working_set(seen))
     weight = least_squares_start(watched.part(chosen))
-    raised = raise_minimum(watched, chosen, weight, steps=MOST_STEPS, report=told.report)
+    all_watched = rows.size == every.size
+    steps = MOST_STEPS if all_watched else STEPS_FIRST
+    raised = raise_minimum(watched, chosen, weight, steps=steps, report=told.report)
     channels = seen.exact(raised.weight, every)
-    for _ in range(MOST_AGAIN):
-        missed = _missed(seen, channels, raised.level * seen.case.prescription.total_gy_rbe, rows)
-        if missed.size == 0:
+    for again in range(0 if all_watched else MOST_AGAIN):
+        near, missed = _missed(seen, channels, raised.level * seen.case.prescription.total_gy_rbe, rows)
+        if missed.size == 0 and again > 0:
             break
-        raised, rows = _with_more(raised, rows, missed)
+        raised, rows = _with_more(raised, rows, near)
         watched = watch(seen, rows)
         chosen = np.union1d(raised.chosen, np.searchsorted(rows, missed))
         raised = raise_minimum(
@@ -128,14 +136,18 @@ def _planned(seen: Seen, told: "_Told") -> tuple[Raised, Channels]:
     return raised, channels
 
 
-def _missed(seen: Seen, channels: Channels, level_gye: float, rows: Indices) -> Indices:
-    """Find rows that were not watched and are beyond a limit or below the level: the worst of each cell."""
+def _missed(seen: Seen, channels: Channels, level_gye: float, rows: Indices) -> tuple[Indices, Indices]:
+    """Find rows that were not watched: those near a limit or the level, and of these those beyond it.
+
+    The worst of each cell.
+    """
     gye = seen.gye(channels)
     excess = gye - seen.bound
     excess[seen.is_target] = np.maximum(excess, level_gye - gye)[seen.is_target]
     excess[rows] = -np.inf
-    found = np.flatnonzero(excess > MISSED_GYE)
-    return worst_of_cells(seen, found, excess[found])
+    found = np.flatnonzero(excess > -WATCHED_GYE)
+    near = worst_of_cells(seen, found, excess[found])
+    return near, near[excess[near] > MISSED_GYE]
 
 
 def _with_more(raised: Raised, rows: Indices, missed: Indices) -> tuple[Raised, Indices]:
@@ -190,11 +202,11 @@ def _first_working_set(seen: Seen) -> Indices:
 class _Told:
     """Counts steps and tells the target minimum that they hold on to."""
 
-    def __init__(self, progress: Progress) -> None:
-        self.progress, self.count = progress, 0
+    def __init__(self, progress: Progress, steps: int) -> None:
+        self.progress, self.count, self.steps = progress, 0, steps
         progress("planning", 0.0)
 
     def report(self, level_gye: float) -> None:
         """Report a step."""
         self.count += 1
-        self.progress(f"planning, target minimum {level_gye:.1f} GyE", min(1.0, self.count / MOST_STEPS))
+        self.progress(f"planning, target minimum {level_gye:.1f} GyE", min(1.0, self.count / self.steps))
