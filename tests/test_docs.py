@@ -34,9 +34,7 @@ def test_every_command_and_option_of_a_page_exists(page: Path) -> None:
     there = typer.main.get_command(app).commands
     for name, *rest in commands(page):
         assert name in there, name
-        known = {option for parameter in there[name].params for option in parameter.opts}
-        stated = {each.split("=")[0] for each in rest if each.startswith("--")}
-        assert stated <= known, (name, stated - known)
+        there[name].make_context(name, rest)  # refuses options that are not there, and values of the wrong kind
 
 
 def test_pages_with_commands_are_found() -> None:
