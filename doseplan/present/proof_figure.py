@@ -28,7 +28,9 @@ KINDS = (
 VIEWS = ((0, 1, "x, left [mm]", "y, posterior [mm]"), (2, 1, "z, head [mm]", "y, posterior [mm]"))
 
 
-def proof_figure(arm: str, held: list[dict[str, Any]], samples: xr.Dataset, upper_gye: float) -> Figure:
+def proof_figure(
+    arm: str, held: list[dict[str, Any]], samples: xr.Dataset, upper_gye: float, *, scenarios: int = 1
+) -> Figure:
     """Draw the samples of target and limits that the proof rests on, axial and sagittal.
 
     Parameters
@@ -37,9 +39,12 @@ def proof_figure(arm: str, held: list[dict[str, Any]], samples: xr.Dataset, uppe
         Of `planning.stored.holding`.
     upper_gye
         Proven maximum of the target minimum [Gy(RBE)].
+    scenarios
+        In which the coldest part is looked for, the nominal one included.
     """
     figure = Figure(figsize=(11.0, 4.6), layout="constrained")
-    entitle(figure, f"{arm}: no plan gives the coldest part more than {upper_gye:.2f} GyE")
+    when = "" if scenarios == 1 else f" in each of {scenarios} scenarios"
+    entitle(figure, f"{arm}: no plan gives the coldest part more than {upper_gye:.2f} GyE{when}")
     position, structure = samples["sample_position"].values, samples["sample_structure"].values
     shown = [each for each in held if each["share"] >= FEWEST]
     for panel, (across, up, label, other) in zip(figure.subplots(1, 2), VIEWS, strict=True):

@@ -159,7 +159,8 @@ def add_bounds(
             path = (figures or folder / "figures") / f"proof_{arm}.png"
             path.parent.mkdir(exist_ok=True)
             held = holding(record, samples)
-            save_figure(proof_figure(arm, held, samples, entry["dmin_upper_gye"]), path)
+            drawn = proof_figure(arm, held, samples, entry["dmin_upper_gye"], scenarios=entry["scenarios"])
+            save_figure(drawn, path)
 
 
 def bound_entry(case: Case, record: dict[str, Any], spots: xr.Dataset, samples: xr.Dataset) -> dict[str, Any]:

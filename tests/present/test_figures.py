@@ -14,7 +14,14 @@ from matplotlib.figure import Figure
 from matplotlib.image import imread
 
 from doseplan.case import Case
-from doseplan.present import axis_depth_dose, dose_slices, dose_volume_figure, let_figure, save_figures
+from doseplan.present import (
+    axis_depth_dose,
+    dose_slices,
+    dose_volume_figure,
+    let_figure,
+    proof_figure,
+    save_figures,
+)
 
 DRAWN = {"dose": dose_slices, "dvh": dose_volume_figure, "depth": axis_depth_dose}
 Draw = Callable[[xr.DataTree, Case], Figure]
@@ -112,6 +119,16 @@ def test_slices_go_through_the_coldest_target_point(tree: xr.DataTree, case: Cas
     assert f"x = {x:.0f} mm" in sagittal.get_title()
     marks = [[line.get_xydata()[0].tolist() for line in panel.lines] for panel in (axial, sagittal)]
     assert marks == [[[x, y]], [[y, z]]]
+
+
+def test_a_proof_for_errors_says_so_in_its_title(tree: xr.DataTree) -> None:
+    samples = tree["none/samples"].to_dataset()
+    titles = [
+        proof_figure("none", [], samples, 48.5, scenarios=count).get_suptitle().replace("\n", " ")
+        for count in (1, 9)
+    ]
+    assert titles[0].startswith("none: no plan gives the coldest part more than 48.50 GyE.")
+    assert "48.50 GyE in each of 9 scenarios." in titles[1]
 
 
 def test_left_of_the_patient_is_on_the_right_of_the_axial_view(tree: xr.DataTree, case: Case) -> None:
