@@ -49,7 +49,7 @@ SLICE_GYE = 0.4
 
 SPINE_METRICS = (
     "cord_max",
-    "cord_d0_03cc",
+    "cord_d003",
     "target_min",
     "target_d98",
     "target_d95",

@@ -45,7 +45,7 @@ SPOTS = ("field_index", "energy_index", "spot_energy", "spot_u", "spot_v")
 
 METRICS = {
     "cord_max": ("cord", "max_gye"),
-    "cord_d0_03cc": ("cord", "d0_03cc_gye"),
+    "cord_d003": ("cord", "d0_03cc_gye"),
     "target_min": ("tumour", "dmin_gye"),
     "target_d98": ("tumour", "d98_gye"),
     "target_d95": ("tumour", "d95_gye"),

@@ -14,6 +14,7 @@ from doseplan import schema
 from doseplan.anatomy import build_phantom, place_samples
 from doseplan.biology.models import rbe_model
 from doseplan.dose import beam_library, depth_dose, place_fields, spread_out_peak
+from doseplan.exchange.files import read_dataset, write_dataset
 from doseplan.messages import InputError
 from doseplan.present import explore_data
 from doseplan.present.beam_table import rbe_dose
@@ -101,7 +102,7 @@ def test_the_case_of_the_spine_is_the_bundled_one() -> None:
 
 
 @pytest.mark.parametrize("percent", [0.0, 4.0])
-def test_the_spine_is_that_of_the_library(percent: float) -> None:
+def test_the_spine_is_that_of_the_library(percent: float, tmp_path: Path) -> None:
     """The doses of one stored plan, computed again, with and without an error of the range."""
     case = teaching.prescribed(teaching.teaching_case(), teaching.CHECKED_GYE)
     phantom = build_phantom(case, separation_mm=teaching.CHECKED_MM)
@@ -113,6 +114,9 @@ def test_the_spine_is_that_of_the_library(percent: float) -> None:
     points = samples["sample_position"].values[:1]
     frame = xr.Dataset({"sample_position": schema.variable("sample_position", points)})
     found = teaching.state(case, phantom, samples, spots, beam_library(), frame, percent)
+    # as the study keeps it until all plans are there
+    write_dataset(found, tmp_path / "state.nc")
+    xr.testing.assert_identical(read_dataset(tmp_path / "state.nc", remedy="none"), found)
     spine = NUMBERS["spine"]
     place = (
         spine["separation"].index(teaching.CHECKED_MM),
