@@ -34,9 +34,7 @@ def test_every_command_and_option_of_a_page_exists(page: Path) -> None:
     there = typer.main.get_command(app).commands
     for name, *rest in commands(page):
         assert name in there, name
-        there[name].make_context(
-            name, rest
-        )  # refuses what is no option or value
+        there[name].make_context(name, rest)  # refuses what is no option or value
 
 
 def test_pages_with_commands_are_found() -> None:
