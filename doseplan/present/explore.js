@@ -269,7 +269,7 @@ function drawSpine() {
     + `<td class="verdict" id="met-${i}" data-met="${state.met[i]}">${say(i < 2 ? (state.met[i] ? "held" : "broken") : (state.met[i] ? "met" : "notMet"))}</td></tr>`).join("");
   const limits = state.met[0] && state.met[1], all = limits && state.met[2] && state.met[3];
   $("overall").innerHTML = `<strong>${say(all ? "allMet" : limits ? "limitsMet" : "limitBroken")}</strong>`;
-  tell("cord-d003", metric("cord_d003"), 2, "GyE");
+  tell("cord-d003", metric("cord_d0_03cc"), 2, "GyE");
   tell("target-min", metric("target_min"), 2, "GyE");
   tell("target-d98", metric("target_d98"), 2, "GyE");
   tell("target-d95", metric("target_d95"), 2, "GyE");

@@ -47,16 +47,6 @@ LARGEST = 65535
 SLICE_GYE = 0.4
 """[GyE] steps of the dose of a slice: lines of equal dose are drawn through it; no number is read from it."""
 
-SPINE_METRICS = (
-    "cord_max",
-    "cord_d003",
-    "target_min",
-    "target_d98",
-    "target_d95",
-    "target_v95_percent",
-    "target_max",
-)
-
 
 def packed(values: ArrayLike) -> Numbers:
     """Pack values of at least 0 as 16-bit parts of their maximum: true to 1e-5 of it."""
@@ -231,7 +221,8 @@ def spine(study: xr.Dataset) -> Numbers:
         "prescription": [float(each) for each in study["prescription"].values],
         "range_error": [float(each) for each in study["range_error"].values],
         "metrics": {
-            name: [round(float(value), 4) for value in states[name].values.ravel()] for name in SPINE_METRICS
+            str(name): [round(float(value), 4) for value in states["metrics"].sel(metric=name).values.ravel()]
+            for name in study["metric"].values
         },
         "met": states["met"].values.reshape(-1, study.sizes["verdict"]).astype(bool).tolist(),
         "levels": int(level.size),

@@ -4,7 +4,6 @@ import json
 from dataclasses import replace
 from importlib import resources
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -45,7 +44,7 @@ SPOTS = ("field_index", "energy_index", "spot_energy", "spot_u", "spot_v")
 
 METRICS = {
     "cord_max": ("cord", "max_gye"),
-    "cord_d003": ("cord", "d0_03cc_gye"),
+    "cord_d0_03cc": ("cord", "d0_03cc_gye"),
     "target_min": ("tumour", "dmin_gye"),
     "target_d98": ("tumour", "d98_gye"),
     "target_d95": ("tumour", "d95_gye"),
@@ -86,9 +85,10 @@ def spine_study(folder: Path, *, progress: Progress = silent) -> xr.Dataset:
     Returns
     -------
     Dataset over separation, prescription, range_error
-        The `METRICS`, `met` (verdict), `dvh_cord`, `dvh_target` (level) [%], `slice_dose` (y, x) [Gy(RBE)];
-        over separation `slice_hu` (ct_y, ct_x) and distances `slice_cord`, `slice_dura`, `slice_target`; the
-        checked plan over spot. Attrs: `z_mm`, `limit_gye`, `spots`, the case's text, and what was assumed.
+        `metrics` (metric), `met` (verdict), `dvh_cord`, `dvh_target` (level) [%], `slice_dose` (y, x)
+        [Gy(RBE)]; over separation `slice_hu` (ct_y, ct_x) and distances `slice_cord`, `slice_dura`,
+        `slice_target`; the checked plan over spot. Attrs: `z_mm`, `limit_gye`, `spots`, the case's text, and
+        what was assumed.
     """
     case = teaching_case()
     library = beam_library(progress=progress)
@@ -119,6 +119,7 @@ def spine_study(folder: Path, *, progress: Progress = silent) -> xr.Dataset:
         "prescription": list(PRESCRIPTIONS_GYE),
         "range_error": list(RANGE_ERRORS_PERCENT),
         "level": DVH_LEVELS_GYE,
+        "metric": list(METRICS),
     }
     lines = [*case.assumptions, *library.attrs["assumptions"], *spots.attrs["assumptions"]]
     return (
@@ -179,13 +180,12 @@ def state(
     volume, gye = samples["sample_volume"].values, dose["sample_dose_rbe"].values
     side = round(float(np.sqrt(frame.sizes["sample"])))
     shown = sample_dose(case, wrong, frame, spots, library)["sample_dose_rbe"].values.reshape(side, side)
-    found: dict[str, Any] = {name: arm[part][key] for name, (part, key) in METRICS.items()}
     # the page shows cord and target
     goals = [goal for goal in arm["goals"] if goal["structure"] != "other"]
     assert tuple(goal["name"] for goal in goals) == VERDICTS, goals
     return xr.Dataset(
         {
-            **found,
+            "metrics": ("metric", [float(arm[part][key]) for part, key in METRICS.values()]),
             "met": ("verdict", [bool(goal["met"]) for goal in goals]),
             **{f"dvh_{name}": ("level", _dvh(gye, volume, masks[name])) for name in ("cord", "target")},
             "slice_dose": (("y", "x"), shown),

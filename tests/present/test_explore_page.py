@@ -142,7 +142,7 @@ def test_every_position_of_the_spine_shows_its_own_numbers(seen: Seen) -> None:
             said = seen.page.inner_text(f"#met-{row}")
             assert said.startswith("✓" if spine["met"][index][row] else "✗")
         for cell, name in (
-            ("cord-d003", "cord_d003"),
+            ("cord-d003", "cord_d0_03cc"),
             ("target-d98", "target_d98"),
             ("target-d95", "target_d95"),
         ):
