@@ -4,7 +4,7 @@ from doseplan.case.population import draw_anatomy, parse_population, read_popula
 from doseplan.case.population_spec import Population
 from doseplan.case.read import bundled_cases, load_case, parse_case
 from doseplan.case.spec import Case, PhantomCase, ScanCase
-from doseplan.case.vary import as_read, varied, with_fields
+from doseplan.case.vary import as_read, varied, with_fields, with_setup_error, without_errors
 
 __all__ = [
     "Case",
@@ -20,4 +20,6 @@ __all__ = [
     "read_population",
     "varied",
     "with_fields",
+    "with_setup_error",
+    "without_errors",
 ]

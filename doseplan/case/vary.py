@@ -73,6 +73,28 @@ def with_fields(case: Case, gantry_deg: Sequence[float]) -> Case:
     return _read_again(case, to_toml(stated))
 
 
+def with_setup_error(case: Case, setup_mm: float) -> Case:
+    """Give the case planned and judged for this setup error [mm]; its other errors stay, or their defaults.
+
+    Raises
+    ------
+    InputError
+        As `varied`.
+    """
+    stated = tomllib.loads(case.case_toml)
+    errors = {"setup_mm": plain_number(setup_mm), "plan": True}
+    stated["robustness"] = {**stated.get("robustness", {}), **errors}
+    return _read_again(case, to_toml(stated))
+
+
+def without_errors(case: Case) -> Case:
+    """Give the case neither planned nor judged for errors; the same one if it names none."""
+    stated = tomllib.loads(case.case_toml)
+    if stated.pop("robustness", None) is None:
+        return case
+    return _read_again(case, to_toml(stated))
+
+
 def as_read(case: Case) -> bool:
     """Tell whether a case is what its texts say, which was not changed after it was read."""
     return _read_again(case, case.case_toml) == case

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -117,6 +116,12 @@ def margin(
     robust: Annotated[
         bool, typer.Option("--robust", help="Goals have to hold in every error scenario of the case, too.")
     ] = False,
+    setup_mm: Annotated[
+        str | None,
+        typer.Option(
+            metavar="MM", help="Plan for setup errors, as 1,2,3, and the case's range error: a line each."
+        ),
+    ] = None,
     prove: Annotated[bool, typer.Option(help="Prove what is impossible below.")] = True,
     programs: Programs = 60,
     against: Annotated[
@@ -148,28 +153,36 @@ def margin(
     prepare_kernels()
     from doseplan.exchange import write_text
     from doseplan.present import margin_table
-    from doseplan.study import margin_against, require_other_number, smallest_margin
+    from doseplan.study import margins_of_levels, require_other_number, uncertainty_levels
 
     for each in others:
         require_other_number(case, each)
+    levels = uncertainty_levels(
+        case, robust=robust, setup_mm=[] if setup_mm is None else numbers(setup_mm, option="--setup-mm")
+    )
     folder = out or default_folder(case, "points-")
     found: list[Margin] = []
     content: dict[str, Any] = {"case": case.name, "margins": []}
-    with _kept_when_stopped(folder), progress() as report:
+    folders = [level.folder(folder) for level in levels]
+    with _kept_when_stopped(*folders), progress() as report:
         for total in totals:
-            search = partial(
-                smallest_margin,
-                case,
+            margins = margins_of_levels(
+                levels,
                 total_gy_rbe=total,
                 range_mm=(low, high),
                 step_mm=step_mm,
-                robust=robust,
+                prove=prove,
+                programs=programs,
+                against=others,
                 out=folder,
                 progress=report,
             )
-            found.append(search(prove=prove, programs=programs))
-            beside = [margin_against(found[-1], search(prove=False, values=each), each) for each in others]
-            content["margins"].append({**found[-1].numbers(), "against": [each.numbers() for each in beside]})
+            for margin, beside in margins:
+                found.append(margin)
+                content["margins"].append(
+                    {**margin.numbers(), "against": [each.numbers() for each in beside]}
+                )
+    folder = min(folders, key=lambda each: len(each.name))
     write_text(folder / "margin.json", json.dumps(content, indent=2, allow_nan=False) + "\n")
 
     def show(console: "Console") -> None:
@@ -177,7 +190,7 @@ def margin(
 
     answer(content, as_json, show)
     say(f"Folder: {folder} (margin.json, points)")
-    without = [f"{each.total_gy_rbe:g} GyE" for each in found if each.margin_mm is None]
+    without = [each.named() for each in found if each.margin_mm is None]
     if without:
         raise LimitError(f"no separation up to {high:g} mm meets all goals at: {', '.join(without)}")
 
@@ -204,13 +217,14 @@ def _draw(folder: Path, found: "xr.Dataset", figures: "dict[str, Any]") -> None:
 
 
 @contextmanager
-def _kept_when_stopped(folder: Path) -> Iterator[None]:
+def _kept_when_stopped(*folders: Path) -> Iterator[None]:
     """Say on Ctrl-C how many points are on disk, and that they need not be planned again."""
     from doseplan.exchange import finished_points
 
     try:
         yield
     except KeyboardInterrupt:
-        count = len(finished_points(folder))
-        say(f"kept in {folder}: {count} points; the same command goes on from there")
+        for folder in folders:
+            count = len(finished_points(folder))
+            say(f"kept in {folder}: {count} points; the same command goes on from there")
         raise

@@ -7,6 +7,7 @@ from doseplan.study.field_choice import Choice
 from doseplan.study.field_sets import choose_fields
 from doseplan.study.margin import Margin, smallest_margin
 from doseplan.study.margin_against import Against, margin_against, require_other_number
+from doseplan.study.margin_errors import margins_of_levels, uncertainty_levels
 from doseplan.study.pipeline import build_phantoms, plan_case, run_attributes
 from doseplan.study.population import sample_population
 from doseplan.study.population_dataset import population_csv, population_numbers, population_rows
@@ -28,6 +29,7 @@ __all__ = [
     "judge_dicom",
     "margin_against",
     "margins_by_definition",
+    "margins_of_levels",
     "plan_case",
     "population_csv",
     "population_numbers",
@@ -43,4 +45,5 @@ __all__ = [
     "sweep",
     "sweep_csv",
     "sweep_rows",
+    "uncertainty_levels",
 ]

@@ -1,7 +1,7 @@
 """The smallest separation that meets every goal: a plan above it, a proof below it."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -9,9 +9,11 @@ from typing import Any
 import numpy as np
 
 from doseplan.case import Case
+from doseplan.case.spec import Robustness
 from doseplan.dose import has_scenarios
 from doseplan.messages import InputError, Progress, silent
 from doseplan.planning.bound import PROGRAMS, require_provable
+from doseplan.study.margin_search import Tried, first_met, last_refuted
 from doseplan.study.points import (
     TOTAL,
     Point,
@@ -34,28 +36,7 @@ REACH_MM = (0.0, 10.0)
 STEP_MM = 0.5
 """[mm] the bracket is narrowed to this."""
 
-FIRST_STEPS = 4
-"""Steps from the least separation to the next that is tried: 2 mm."""
-
 MOST_STEPS = 200
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tried:
-    """What was found at one separation.
-
-    `cord_maximum_gye` is None in a case without a cord. `bound_gye` is the target minimum that no plan
-    exceeds, None where no proof was tried or none was found.
-    """
-
-    separation_mm: float
-    target_minimum_gye: float
-    cord_maximum_gye: float | None
-    goal_gye: float | None
-    goals_met: bool
-    bound_gye: float | None
-    impossible: bool
-    missed: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +45,8 @@ class Margin:
 
     Attributes
     ----------
+    errors
+        What the goals hold out against, in words; may be empty.
     margin_mm
         Smallest separation with a plan that meets all limits and goals; None if none was found.
     impossible_mm
@@ -79,6 +62,7 @@ class Margin:
 
     total_gy_rbe: float
     robust: bool
+    errors: str
     range_mm: tuple[float, float]
     step_mm: float
     margin_mm: float | None
@@ -90,6 +74,10 @@ class Margin:
     def numbers(self) -> dict[str, Any]:
         """List everything with plain types."""
         return {**asdict(self), "said": self.said()}
+
+    def named(self) -> str:
+        """Name prescription and errors."""
+        return ", ".join(filter(None, [f"{self.total_gy_rbe:g} GyE", self.errors]))
 
     def said(self) -> str:
         """Say it in a line, for a surgeon."""
@@ -103,8 +91,7 @@ class Margin:
             found = f"{_mm(low)}, the least that was searched"
         else:
             found = _mm(self.margin_mm)
-        name = f"{self.total_gy_rbe:g} GyE{', with errors' if self.robust else ''}"
-        parts = [f"{name}: {found}", proven, f"not closed: {self.why}" if self.why else ""]
+        parts = [f"{self.named()}: {found}", proven, f"not closed: {self.why}" if self.why else ""]
         return "; ".join(part for part in parts if part)
 
 
@@ -118,14 +105,15 @@ def smallest_margin(
     prove: bool = True,
     programs: int = PROGRAMS,
     values: Mapping[str, float] | None = None,
+    guess_mm: float | None = None,
     out: str | Path | None = None,
     progress: Progress = silent,
 ) -> Margin:
     """Find the smallest separation at which a plan meets every limit and goal of a case.
 
-    The search goes by doubled steps and halves, as if more separation never made a plan worse. Then it is
-    proven, if it can be, that no plan for these fields and spots meets the goal for the target minimum one
-    step below; if not, where below that can be proven.
+    The search (`first_met`) takes it that more separation never makes a plan worse. Then it is proven, if it
+    can be, that no plan for these fields and spots meets the goal for the target minimum one step below; if
+    not, where below that can be proven.
 
     Parameters
     ----------
@@ -140,6 +128,9 @@ def smallest_margin(
         Most linear programs of each proof.
     values
         Other numbers of the case, by dotted key, as for `sweep`.
+    guess_mm : [mm]
+        The first that is tried; by default the least. It decides how many plans are made; what is found, only
+        where more separation makes a plan worse.
     out
         Folder of the points, as for `sweep`; those that are there are taken.
 
@@ -181,14 +172,16 @@ def smallest_margin(
             tried[index] = _tried(record, robust=robust)
             return tried[index].impossible
 
-        found = _first_met(plan, len(points))
+        guess = 0 if guess_mm is None else int(np.argmin(np.abs(np.array(separations) - guess_mm)))
+        found = first_met(plan, len(points), guess=guess)
         below = (len(points) if found is None else found) - 1
-        proven = _last_refuted(tried, plan, refuted, below) if prove and below >= 0 else None
+        proven = last_refuted(tried, plan, refuted, below) if prove and below >= 0 else None
     below = (len(separations) if found is None else found) - 1
     closed = below < 0 or proven == below
     return Margin(
         total_gy_rbe=total,
         robust=robust,
+        errors=said_errors(case.robustness) if robust and case.robustness else "",
         range_mm=range_mm,
         step_mm=step_mm,
         margin_mm=None if found is None else separations[found],
@@ -197,6 +190,26 @@ def smallest_margin(
         why="" if closed else _why(case, tried[below]),
         tried=tuple(tried[index] for index in sorted(tried)),
     )
+
+
+def said_errors(robustness: Robustness) -> str:
+    """Name the errors of scenarios in words."""
+    named = [
+        f"{size:g} {unit} {name} error"
+        for size, unit, name in (
+            (robustness.setup_mm, "mm", "setup"),
+            (robustness.range_percent, "%", "range"),
+        )
+        if size > 0.0
+    ]
+    said = [" and ".join(named)]
+    if robustness.combined and len(named) > 1:
+        said.append("also at once")
+    if robustness.random > 0:
+        said.append(f"{robustness.random} random draws")
+    if not robustness.plan:
+        said.append("not planned for")
+    return ", ".join(said)
 
 
 def require_goals(case: Case) -> None:
@@ -238,65 +251,6 @@ def _separations(range_mm: tuple[float, float], step_mm: float) -> list[float]:
             f"steps of {step_mm:g}"
         )
     return [round(low + number * step_mm, 6) for number in range(count + 1)]
-
-
-def _first_met(plan: Callable[[int], Tried], count: int) -> int | None:
-    """Find the first separation whose plan meets all goals; None if the last does not.
-
-    Margins are small more often than not: from the least separation on in steps that double, then by halves.
-    """
-    low, high = -1, 0
-    while not plan(high).goals_met:
-        if high == count - 1:
-            return None
-        low, high = high, min(max(FIRST_STEPS, 2 * high), count - 1)
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (low, middle) if plan(middle).goals_met else (middle, high)
-    return high
-
-
-def _last_refuted(
-    tried: dict[int, Tried], plan: Callable[[int], Tried], refuted: Callable[[int], bool], below: int
-) -> int | None:
-    """Find the largest separation that is proven impossible; None if none is.
-
-    First the one right below the margin. If it can't be refuted, those where the plan misses the goal by more
-    than the gap between plan and proof; others would be tried in vain, as are those where it meets the goal.
-    """
-    goal = plan(below).goal_gye
-    if goal is None:
-        return None
-    gap, low, high = 0.0, -1, below
-    if plan(below).target_minimum_gye < goal:
-        if refuted(below):
-            return below
-        gap = _gap(tried[below])
-    while high - low > 1:
-        guess = _reach(tried, goal - gap)
-        if guess <= low:
-            break
-        middle = min(guess, high - 1)
-        if plan(middle).target_minimum_gye + gap >= goal:
-            high = middle
-        elif refuted(middle):
-            low = middle
-        else:
-            high, gap = middle, max(gap, _gap(tried[middle]))
-    return None if low < 0 else low
-
-
-def _gap(tried: Tried) -> float:
-    return math.inf if tried.bound_gye is None else tried.bound_gye - tried.target_minimum_gye
-
-
-def _reach(tried: dict[int, Tried], level_gye: float) -> int:
-    """Find up to where plans stay below a level, by straight lines between those tried; -1 if nowhere."""
-    known = sorted(tried)
-    every = np.arange(known[-1] + 1)
-    minimum = np.interp(every, known, [tried[index].target_minimum_gye for index in known])
-    reached = np.flatnonzero(minimum >= level_gye)
-    return int(reached[0]) - 1 if reached.size else known[-1]
 
 
 def _why(case: Case, last: Tried) -> str:

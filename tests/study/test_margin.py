@@ -4,6 +4,7 @@ import pytest
 
 from doseplan.messages import InputError
 from doseplan.study import smallest_margin
+from doseplan.study.margin_search import Tried, first_met
 
 
 def test_a_plan_above_and_a_proof_below(rooms, made_up) -> None:
@@ -22,9 +23,45 @@ def test_a_plan_above_and_a_proof_below(rooms, made_up) -> None:
 def test_each_separation_is_planned_once(rooms, made_up) -> None:
     smallest_margin(made_up.made_up_case())
     assert len(rooms.planned) == len(set(rooms.planned))
-    # doubled steps, halves
-    assert [each[0] for each in rooms.planned] == [0.0, 2.0, 4.0, 3.0, 3.5]
+    # a first step, where the line through both reaches the goal, below it; the last for the proof
+    assert [each[0] for each in rooms.planned] == [0.0, 2.0, 4.0, 3.5, 3.0]
     assert rooms.proven == [(3.5, 64.0), (3.0, 64.0)]
+
+
+@pytest.mark.parametrize("guess_mm", [0.5, 3.5, 4.0, 4.5, 10.0])
+def test_a_guess_changes_the_work_only(rooms, made_up, guess_mm) -> None:
+    rooms.gap_gye = 0.3
+    found = smallest_margin(made_up.made_up_case(), guess_mm=guess_mm)
+    assert (found.margin_mm, found.impossible_mm, found.closed) == (4.0, 3.5, True)
+    assert rooms.planned[0][0] == guess_mm
+    if guess_mm == 4.0:
+        assert [each[0] for each in rooms.planned] == [4.0, 3.5]
+
+
+@pytest.mark.parametrize("curve", [1.0, 0.5, 2.0])
+@pytest.mark.parametrize("first", range(21))
+def test_the_first_that_meets_is_found_whatever_the_curve(curve, first) -> None:
+    """Target minima that rise evenly, ever less or ever more; at `first` of 21 the goal is met."""
+    asked = []
+
+    def plan(index: int) -> Tried:
+        asked.append(index)
+        least = 50.0 + 7.6 * ((index + 0.5) / (first + 0.4)) ** curve
+        return Tried(
+            separation_mm=0.5 * index,
+            target_minimum_gye=least,
+            cord_maximum_gye=None,
+            goal_gye=57.6,
+            goals_met=least >= 57.6,
+            bound_gye=None,
+            impossible=False,
+            missed=(),
+        )
+
+    assert first_met(plan, 21) == first
+    assert len(set(asked)) == len(asked) <= 7
+    if first > 0:
+        assert first_met(plan, first) is None
 
 
 def test_progress_says_what_is_left(rooms, made_up) -> None:
@@ -96,7 +133,8 @@ def test_errors_ask_for_more(rooms, made_up) -> None:
     found = smallest_margin(case, robust=True)
     assert (found.margin_mm, found.impossible_mm, found.closed) == (6.0, 3.5, False)
     assert found.said().startswith(
-        "64 GyE, with errors: 6.0 mm; proven impossible at 3.5 mm; not closed: a plan at"
+        "64 GyE, 2 mm setup error and 3.5 % range error, not planned for: 6.0 mm; proven impossible at "
+        "3.5 mm; not closed: a plan at"
     )
     # in the worst error the plan at 5.5 mm has 3 GyE less than as planned; proven is what holds as planned
     assert "(goal 57.60 GyE, achieved 57.25 GyE, proven maximum 60.55 GyE)" in found.why
