@@ -87,6 +87,32 @@ def test_a_margin_is_searched_again_with_another_number(doseplan: Command, tmp_p
     assert not (tmp_path / "other").exists()
 
 
+def test_margins_for_errors_stand_above_the_one_without(doseplan: Command, tmp_path: Path) -> None:
+    code, out, said = doseplan("margin", "--setup-mm", "1,2", "--no-prove", "--out", "points")
+    assert code == 0
+    lines = [line.strip("│ ") for line in out.splitlines() if "64 GyE," in line]
+    assert [line.split(":")[0] for line in lines] == [
+        "64 GyE, 1 mm setup error and 3.5 % range error",
+        "64 GyE, 2 mm setup error and 3.5 % range error",
+        "64 GyE, without errors",
+    ]
+    kept = json.loads((tmp_path / "points" / "margin.json").read_text())["margins"]
+    assert [(each["robust"], each["margin_mm"]) for each in kept] == [(True, 6.0), (True, 6.0), (False, 4.0)]
+    assert sorted(path.name for path in tmp_path.iterdir() if path.is_dir()) == [
+        "points",
+        "points_setup_1_mm",
+        "points_setup_2_mm",
+    ]
+    for wrong, line in (
+        ("two", "--setup-mm: expected numbers"),
+        ("-1", "robustness.setup_mm: expected setup_mm >= 0, got -1"),
+        ("40", "robustness.setup_mm: expected setup_mm <= 20, got 40"),
+    ):
+        code, _, said = doseplan("margin", f"--setup-mm={wrong}", "--out", "other")
+        assert (code, line in said) == (2, True), said
+        assert not list(tmp_path.glob("other*"))
+
+
 def test_no_margin_in_range_is_exit_3(doseplan: Command) -> None:
     code, out, said = doseplan("margin", "--total-gy-rbe", "64,90", "--json")
     assert code == 3
