@@ -10,7 +10,7 @@ from doseplan import schema
 from doseplan.biology.models import rbe_model
 from doseplan.case.spec import Case, Robustness
 from doseplan.dose.days import course_channels, spot_courses
-from doseplan.dose.rays import trace_spots
+from doseplan.dose.rays import Rays, trace_spots
 from doseplan.dose.scenario import Scenario
 from doseplan.messages import Progress, silent
 
@@ -82,10 +82,13 @@ def daily_dose(
     points = np.ascontiguousarray(samples["sample_position"].values[judged])
     shifts = daily_shifts(case.robustness)
     dose = np.zeros((len(fractions), len(shifts), judged.size), np.float32)
+    known: tuple[xr.Dataset, Rays] | None = None
     for number, shift in enumerate(shifts):
         progress("dose of single days", number / len(shifts))
         x, y, z = shift.tolist()
-        rays = trace_spots(phantom, spots, library, scenario=Scenario(shift_mm=(x, y, z)))
+        there = Scenario(shift_mm=(x, y, z))
+        rays = trace_spots(phantom, spots, library, scenario=there, before=known)
+        known = (phantom, rays)
         linear, root = course_channels(case, points, rays, spots, library)
         for course, count in enumerate(fractions):
             dose[course, number, judged] = model.dose(linear[course], root[course], fractions=count) / count

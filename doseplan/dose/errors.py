@@ -39,7 +39,8 @@ def error_rays(
         progress("rays of error scenarios", number / len(scenarios))
         if scenario.shift_mm not in traced:
             moved = Scenario(shift_mm=scenario.shift_mm)
-            traced[scenario.shift_mm] = trace_spots(phantom, spots, library, scenario=moved)
+            known = (phantom, rays)
+            traced[scenario.shift_mm] = trace_spots(phantom, spots, library, scenario=moved, before=known)
         found.append(with_range_error(traced[scenario.shift_mm], spots, library, scenario.range_percent))
     return found
 

@@ -111,7 +111,10 @@ class DoseOperator:
 
     def forward(self, weight: Floats) -> tuple[Floats, Floats]:
         """Compute the linear and the root channel of all samples, (sample,) each, of weights [1e6 ions]."""
-        ions = ions_of_slots(self.rays.sub_spots, weight)
+        return self.from_ions(ions_of_slots(self.rays.sub_spots, weight))
+
+    def from_ions(self, ions: Floats) -> tuple[Floats, Floats]:
+        """Do so from the ions of energy slots, (slot,) [1e6]."""
         out = np.empty((2, self.samples))
         private = np.empty((self.chunk_ray.size - 1, 2 * self.samples))
         before, behind = self._arguments()
@@ -123,17 +126,20 @@ class DoseOperator:
 
         Rays that no spot `of` (spot,) uses are passed over: what other spots get has no meaning then.
         """
+        return spots_of_slots(self.rays.sub_spots, self.to_slots(by_linear, by_root, of=of))
+
+    def to_slots(self, by_linear: Floats, by_root: Floats, *, of: NDArray[np.bool_] | None = None) -> Floats:
+        """Carry derivatives by the samples' channels over to the ions of energy slots, (slot,)."""
         sub = self.rays.sub_spots
         used = np.diff(sub.slot_spot_start) > 0
         if of is not None:
             used = ions_of_slots(sub, of.astype(np.float64)) > 0.0
         gradient = np.empty((self.samples, 2), np.float32)
         gradient[:, 0], gradient[:, 1] = by_root, by_linear
-        slots, out = np.empty(sub.slots), np.empty(self.spots)
+        slots = np.empty(sub.slots)
         before, behind = self._arguments()
         kernels.adjoint(*before, used, *behind, gradient.reshape(-1), slots)  # type: ignore[call-arg]
-        kernels.weighted_sums(sub.spot_start, sub.slot, sub.share, slots, out)
-        return out
+        return slots
 
     def _arguments(self) -> tuple[tuple[object, ...], tuple[object, ...]]:
         """Arrange what both kernels read, before and behind what differs."""
@@ -261,6 +267,13 @@ def ions_of_slots(sub: SubSpots, weight: Floats) -> Floats:
     ions = np.empty(sub.slots)
     kernels.weighted_sums(sub.slot_spot_start, sub.slot_spot, sub.slot_share, weight, ions)
     return ions
+
+
+def spots_of_slots(sub: SubSpots, slots: Floats) -> Floats:
+    """Gather what energy slots have, (slot,), for the spots whose ions they share, (spot,)."""
+    out = np.empty(sub.spot_start.size - 1)
+    kernels.weighted_sums(sub.spot_start, sub.slot, sub.share, slots, out)
+    return out
 
 
 def checked_points(points: NDArray[np.floating]) -> None:

@@ -100,8 +100,9 @@ def trace_spots(
     scenario
         Shift of the patient and error of the range.
     before
-        Another phantom on the same grid, with its rays of the same spots: rays that pass no voxel which
-        differs are taken over. The result is the same, bit for bit.
+        Another phantom on the same grid, or the same, with its rays of the same spots in any scenario:
+        sub-spots, and rays that lie there and pass no voxel which differs, are taken over. The result is the
+        same, bit for bit.
     pitch_mm : [mm]
         Of the sub-spots; None chooses, see `split_spots`.
 
@@ -136,7 +137,7 @@ def trace_spots(
     rows = sub_spots.row_field.size
     met = np.empty((rows, count, 4), np.float32)
     paths = np.empty((field.size - rows, count), np.float32)
-    if before is not None:
+    if before is not None and not chosen.all():
         met[~chosen[:rows]] = before[1].met[~chosen[:rows]]
         paths[~chosen[rows:]] = before[1].paths[~chosen[rows:]]
     crossed = matter(phantom) if chosen.any() else np.empty((0, 0, 0, 3), np.float32)

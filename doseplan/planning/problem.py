@@ -8,8 +8,7 @@ from numpy.typing import NDArray
 
 from doseplan.biology.courses import course_dose, course_gradient
 from doseplan.biology.models import rbe_model
-from doseplan.dose import DoseOperator, EntryOperator
-from doseplan.planning.correction import CorrectedOperator
+from doseplan.planning.operators import Operator, adjoint_all, forward_all
 
 Array = NDArray[np.float64]
 Channels = tuple[Array, Array]
@@ -37,7 +36,7 @@ class Problem:
     fractions : (course,)
     """
 
-    operators: Sequence[DoseOperator | EntryOperator | CorrectedOperator]
+    operators: Sequence[Operator]
     peak: Array
     upper: Array
     target: NDArray[np.int64]
@@ -57,7 +56,7 @@ def influence_channels(problem: Problem, weight: Array) -> Channels:
     linear, root = np.empty((2, len(problem.fractions), problem.upper.size))
     for course, own in enumerate(_courses(problem)):
         given = weight if own is None else np.where(own, weight, 0.0)
-        found = [operator.forward(given) for operator in problem.operators]
+        found = forward_all(problem.operators, given)
         linear[course] = np.concatenate([one for one, _ in found])
         root[course] = np.concatenate([other for _, other in found])
     return linear, root
@@ -67,11 +66,7 @@ def gather(problem: Problem, by_linear: Array, by_root: Array) -> Array:
     """Carry derivatives by the samples' channels, (course, sample) each, over to the spot weights."""
     out = np.zeros(problem.spots)
     for course, own in enumerate(_courses(problem)):
-        first, found = 0, np.zeros(problem.spots)
-        for operator in problem.operators:
-            mine = slice(first, first + operator.samples)
-            found += operator.adjoint(by_linear[course, mine], by_root[course, mine], of=own)
-            first += operator.samples
+        found = adjoint_all(problem.operators, by_linear[course], by_root[course], own)
         out = found if own is None else np.where(own, found, out)
     return out
 

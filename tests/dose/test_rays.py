@@ -154,6 +154,18 @@ def test_rays_that_pass_no_changed_voxel_are_reused_bit_for_bit(rough, spots, be
     np.testing.assert_array_equal(before.met, poisoned)
 
 
+@pytest.mark.parametrize("shift", [(0.0, 0.0, 0.0), (2.0, 0.0, 0.0), (0.0, -40.0, 31.0)])
+def test_rays_of_a_shift_take_over_sub_spots_bit_for_bit(rough, spots, beams, shift):
+    """Also where another number of nodes reaches through the grid."""
+    before = trace_spots(rough, spots, beams)
+    scenario = Scenario(shift_mm=shift, range_percent=2.0)
+    fresh = trace_spots(rough, spots, beams, scenario=scenario)
+    reused = trace_spots(rough, spots, beams, scenario=scenario, before=(rough, before))
+    assert reused.sub_spots is before.sub_spots
+    for name in ("met", "paths", "depths", "nodes", "first", "isocentre"):
+        np.testing.assert_array_equal(getattr(reused, name), getattr(fresh, name))
+
+
 def test_most_rays_are_taken_over(rough, spots, beams, monkeypatch):
     from doseplan.dose import rays as module
 
