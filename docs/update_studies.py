@@ -1,8 +1,7 @@
 """Write docs/studies.md from docs/studies.json: what studies of the bundled case cost, and what they find.
 
-`python docs/update_studies.py` writes the page. `python docs/update_studies.py FOLDER [WORK ...]` does the work
-named (all if none is: an hour on two cores) in a new folder first, each in a process of its own, and keeps
-what it took.
+`python docs/update_studies.py` writes the page. `python docs/update_studies.py FOLDER [WORK ...]` does the
+work that is named, or all of it (an hour on two cores), in a new folder before, each in its own process.
 """
 
 import json
@@ -26,7 +25,7 @@ WORK = {
     "sweep": f"doseplan sweep {CASE} --separation-mm 0:10:1",
     "margin": f"doseplan margin {CASE} --setup-mm 2",
 }
-"""What is done, in this order: one run of three arms, eleven separations, a margin for errors with its proof."""
+"""A run of three arms, eleven separations, and a margin for errors with its proof, in this order."""
 
 
 def measure(folder: Path, name: str) -> Record:
