@@ -36,6 +36,9 @@ def place_spots(
     in r80. A field that covers a part of the target gets those of these spots that lie nearer to that part
     than to the rest, so that neighbouring parts abut where they meet and have their margin elsewhere.
 
+    Where a case is planned for errors, spots reach as much further to the side as the patient may lie off,
+    and as much further along the beam, at either end, as ranges may be wrong.
+
     Parameters
     ----------
     others
@@ -59,13 +62,14 @@ def place_spots(
     uv = beams_eye_view(fields, target)
     half_voxel = 0.5 * float(grid_frame(phantom)[1].max())
     r80 = library["r80"].values
-    layers = _layers(r80, depths, case.delivery.layer_spacing_mm)
+    setup_mm, part = _planned_error(case)
+    layers = _layers(r80, depths, case.delivery.layer_spacing_mm, part)
     found: list[tuple[NDArray[np.int64], ...]] = []
-    notes: list[str] = []
+    notes = _error_notes(setup_mm, part)
     for field in range(fields.sizes["field"]):
         own = part_of_target(case, phantom, field, target)
         _check_depth(field, deepest[field, own], library)
-        rays, proximal, distal = _rays(case, uv[field], nearest[field], deepest[field], half_voxel)
+        rays, proximal, distal = _rays(case, uv[field], nearest[field], deepest[field], half_voxel + setup_mm)
         if rays.size == 0:
             raise InputError(
                 f"fields[{field}]: expected to hit the target, got no ray on a grid of "
@@ -73,8 +77,8 @@ def place_spots(
             )
         margin = case.delivery.layer_spacing_mm
         lowest, highest = r80[layers].min(), r80[layers].max()
-        low = np.minimum(proximal - margin, highest)
-        high = np.maximum(distal + margin, lowest)
+        low = np.minimum((1.0 - part) * proximal - margin, highest)
+        high = np.maximum((1.0 + part) * distal + margin, lowest)
         notes += _shallow_note(field, float(nearest[field, own].min()), float(r80.min()))
         layer, ray = np.nonzero((r80[layers, np.newaxis] >= low) & (r80[layers, np.newaxis] <= high))
         places = np.column_stack([rays[ray], r80[layers[layer]]])
@@ -115,10 +119,31 @@ def _target_points(phantom: xr.Dataset) -> NDArray[np.float64]:
     return np.column_stack(centres)
 
 
-def _layers(r80: NDArray[np.float64], wepl: NDArray[np.float64], spacing_mm: float) -> NDArray[np.int64]:
-    """Choose energies, rising, whose r80 are nearest to multiples of the layer spacing around the target."""
-    first = np.floor(wepl.min() / spacing_mm) - 1.0
-    last = np.ceil(wepl.max() / spacing_mm) + 1.0
+def _planned_error(case: Case) -> tuple[float, float]:
+    """Give the setup error [mm] and the part of the range that a case is planned for, zero if for none."""
+    if case.robustness is None or not case.robustness.plan:
+        return 0.0, 0.0
+    return case.robustness.setup_mm, 0.01 * case.robustness.range_percent
+
+
+def _error_notes(setup_mm: float, part: float) -> list[str]:
+    if setup_mm == 0.0 and part == 0.0:
+        return []
+    return [
+        f"spots reach {setup_mm:g} mm further to the side and {100.0 * part:g} % of the depth further along "
+        "the beam, for the errors that are planned for"
+    ]
+
+
+def _layers(
+    r80: NDArray[np.float64], wepl: NDArray[np.float64], spacing_mm: float, part: float
+) -> NDArray[np.int64]:
+    """Choose energies, rising, whose r80 are nearest to multiples of the layer spacing around the target.
+
+    Depths may be wrong by a part.
+    """
+    first = np.floor((1.0 - part) * wepl.min() / spacing_mm) - 1.0
+    last = np.ceil((1.0 + part) * wepl.max() / spacing_mm) + 1.0
     levels = spacing_mm * np.arange(first, last + 1.0)
     nearest = np.abs(r80[np.newaxis, :] - levels[:, np.newaxis]).argmin(axis=1)
     return np.unique(nearest).astype(np.int64)
@@ -129,11 +154,14 @@ def _rays(
     uv: NDArray[np.float64],
     nearest: NDArray[np.float64],
     deepest: NDArray[np.float64],
-    half_voxel: float,
+    further_mm: float,
 ) -> Rays:
-    """Find the rays of a field, v before u, and the target's proximal and distal depth near each [mm]."""
+    """Find the rays of a field, v before u, and the target's proximal and distal depth near each [mm].
+
+    Rays stand `further_mm` further around the target than the case's margin.
+    """
     spacing = case.delivery.spot_spacing_mm
-    margin = case.delivery.spot_margin_mm + half_voxel
+    margin = case.delivery.spot_margin_mm + further_mm
     low = np.floor((uv.min(axis=0) - margin) / spacing).astype(int)
     high = np.ceil((uv.max(axis=0) + margin) / spacing).astype(int)
     v, u = np.meshgrid(

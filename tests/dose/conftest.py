@@ -27,13 +27,14 @@ def make_phantom(rsp=None, *, centre=(3.0, -6.0, 2.0), radius=10.0, voxel=2.0, s
     return xr.Dataset({name: schema.variable(name, values) for name, values in data.items()})
 
 
-def make_case(*gantries, couch=0.0, **delivery):
+def make_case(*gantries, couch=0.0, robustness=None, **delivery):
     """The parts of a case that the dose room reads."""
     return SimpleNamespace(
         fields=tuple(BeamField(gantry_deg=gantry, couch_deg=couch) for gantry in gantries),
         course=(),
         delivery=Delivery(**delivery),
         prescription=Prescription(total_gy_rbe=64.0),
+        robustness=robustness,
     )
 
 

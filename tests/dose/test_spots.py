@@ -2,7 +2,9 @@
 
 import numpy as np
 import pytest
+import xarray as xr
 
+from doseplan.case.spec import Robustness
 from doseplan.dose.curves import beams_eye_view
 from doseplan.dose.depth import water_equivalent_depth
 from doseplan.dose.fields import place_fields
@@ -46,6 +48,30 @@ def test_layers_reach_from_the_proximal_to_the_distal_end(phantom_of, case_of, b
         len(set(zip(*(spots[n].values.tolist() for n in ("energy_index", "spot_u", "spot_v")), strict=True)))
         == (spots.sizes["spot"])
     )
+
+
+def test_spots_reach_further_where_errors_are_planned_for(phantom_of, case_of, beams):
+    phantom = phantom_of()
+
+    def placed(robustness):
+        delivery = {"layer_spacing_mm": 4.0, "spot_spacing_mm": 3.0, "spot_margin_mm": 4.0}
+        return _place(case_of(0.0, robustness=robustness, **delivery), phantom, beams)
+
+    before = placed(None)
+    judged, planned = (
+        placed(Robustness(setup_mm=3.0, range_percent=5.0, plan=each)) for each in (False, True)
+    )
+    xr.testing.assert_identical(judged, before)
+    assert planned["spot_u"].values.max() == before["spot_u"].values.max() + 3.0
+    assert planned["spot_v"].values.min() == before["spot_v"].values.min() - 3.0
+    r80 = beams["r80"].values[planned["energy_index"].values]
+    middle = (planned["spot_u"].values == 0.0) & (planned["spot_v"].values == 0.0)
+    # 37 mm less 5 % and 55 mm more 5 %, a layer of 4 mm more on either side: 31.2 to 61.8 mm
+    np.testing.assert_allclose(np.sort(r80[middle])[[0, -1]], [32.0, 60.0])
+    assert any(
+        "3 mm further to the side and 5 % of the depth" in line for line in planned.attrs["assumptions"]
+    )
+    assert not any("further to the side" in line for line in before.attrs["assumptions"])
 
 
 def test_order_weight_and_assumptions(phantom_of, case_of, beams):
