@@ -8,7 +8,7 @@ import update_studies as script
 def test_the_page_is_that_of_the_stored_record() -> None:
     record = json.loads(script.RECORD.read_text(encoding="utf-8"))
     assert script.PAGE.read_text(encoding="utf-8") == script.page(record)
-    assert list(record) == list(script.WORK)
+    assert list(record) == [name for name in script.WORK if name in record]
     for took in record.values():
         assert not took["commit"].endswith("+"), "made with files that were not committed"
     tried = [each for margin in record["margin"]["margins"] for each in margin["tried"]]
