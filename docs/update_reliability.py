@@ -112,15 +112,33 @@ def faults() -> dict[str, dict[str, int]]:
     return found
 
 
-def mutants(folder: Path) -> dict[str, dict[str, int]]:
-    """Count what became of the mutants of each file, from what mutmut leaves."""
+def mutants(folder: Path) -> dict[str, dict[str, Any]]:
+    """Count what became of the mutants of each file, and gather the changes that survived."""
     names = {0: "survived", 1: "killed", 3: "killed", 33: "not covered", 36: "timeout", -24: "timeout"}
     found = {}
     for path in sorted(folder.rglob("*.py.meta")):
         codes = json.loads(path.read_text(encoding="utf-8"))["exit_code_by_key"].values()
         counted = Counter(names.get(code, "not run" if code is None else "other") for code in codes)
         if counted:
-            found[str(path.relative_to(folder)).removesuffix(".meta")] = dict(counted)
+            name = path.with_suffix("").relative_to(folder).as_posix()
+            left = path.with_suffix(".diff").read_text(encoding="utf-8")
+            found[name] = {"counts": dict(counted), "survived": survivors(left)}
+    return found
+
+
+def survivors(text: str) -> list[dict[str, str]]:
+    """Read what `mutmut show` said of the mutants of a file: the function, its line and what it became."""
+    found = []
+    for part in re.split(r"^# ", text, flags=re.MULTILINE)[1:]:
+        head, *lines = part.splitlines()
+        # doseplan.room.file.x_function__mutmut_7, or xǁClassǁmethod
+        name = re.search(r"\.x[_ǁ](.+)__mutmut_\d+: survived$", head)
+        if name is not None:
+            rows = [line for line in lines if not line.startswith(("---", "+++"))]
+            changed = {
+                sign: "\n".join(row[1:].strip() for row in rows if row.startswith(sign)) for sign in "-+"
+            }
+            found.append({"in": name[1].replace("ǁ", "."), "line": changed["-"], "became": changed["+"]})
     return found
 
 
@@ -209,8 +227,30 @@ def _mutants(part: dict[str, Any]) -> list[str]:
         _measured(part, ".ci/mutants, then python docs/update_reliability.py --mutants FOLDER"),
         f"| File | {' | '.join(names)} |\n|---|{'---|' * len(names)}",
     ]
-    for name, counts in part["found"].items():
-        lines.append(f"| {name} | {' | '.join(str(counts.get(each, 0)) for each in names)} |")
+    for name, each in part["found"].items():
+        counts = [str(each["counts"].get(kind, 0)) for kind in names]
+        lines.append(f"| {name} | {' | '.join(counts)} |")
+    lines += [
+        "\nWhat survived: the function, its line, and what that became without any test noticing. A survivor "
+        "that a user or a proof could tell from the original is a fault of the tests; what should be left "
+        "makes no difference, such as a type that the numbers have anyway, or `strict` for equal lengths.",
+    ]
+    for name, each in part["found"].items():
+        if each["survived"]:
+            lines += [f"\n`{name}`\n", "```diff", *_changes(each["survived"]), "```"]
+    return lines
+
+
+def _changes(survived: list[dict[str, str]]) -> list[str]:
+    """Say every line once, and below it all that it became."""
+    became: dict[tuple[str, str], list[str]] = {}
+    for each in survived:
+        became.setdefault((each["in"], each["line"]), []).append(each["became"])
+    lines = []
+    for (function, line), others in became.items():
+        lines += [f"@@ {function} @@"]
+        for sign, text in (("-", line), *(("+", other) for other in others)):
+            lines += [f"{sign} {row}" for row in text.splitlines()]
     return lines
 
 
