@@ -5,7 +5,7 @@
 --fuzz TURNS        damaged inputs for each reader (20 minutes for 3000)
 --explore SECONDS PYTHON   a fuzzer that watches coverage, in an environment with atheris
 --faults            the tests that inject faults (two minutes)
---mutants FOLDER    counts of `.ci/mutants`, which has left FOLDER
+--mutants FOLDER    counts of `.ci/mutants`, which has left FOLDER; other files keep theirs
 """
 
 import importlib.util
@@ -122,7 +122,7 @@ def mutants(folder: Path) -> dict[str, dict[str, Any]]:
         if counted:
             name = path.with_suffix("").relative_to(folder).as_posix()
             left = path.with_suffix(".diff").read_text(encoding="utf-8")
-            found[name] = {"counts": dict(counted), "survived": survivors(left)}
+            found[name] = {"commit": commit(folder), "counts": dict(counted), "survived": survivors(left)}
     return found
 
 
@@ -142,13 +142,18 @@ def survivors(text: str) -> list[dict[str, str]]:
     return found
 
 
-def stamped(content: dict[str, Any], checkout: Path = ROOT) -> dict[str, Any]:
-    """Add when and with what something was measured."""
+def commit(checkout: Path) -> str:
+    """Name the commit of a checkout."""
     head = subprocess.run(
         ["git", "rev-parse", "--short", "HEAD"], cwd=checkout, capture_output=True, text=True
     )
+    return head.stdout.strip()
+
+
+def stamped(content: dict[str, Any], checkout: Path = ROOT) -> dict[str, Any]:
+    """Add when and with what something was measured."""
     return {
-        "commit": head.stdout.strip(),
+        "commit": commit(checkout),
         "date": datetime.now(UTC).date().isoformat(),
         "python": platform.python_version(),
         "found": content,
@@ -225,11 +230,11 @@ def _mutants(part: dict[str, Any]) -> list[str]:
         "One small change at a time in a file (mutmut); the tests of its room should notice. `not covered`: "
         "in a function that these tests do not call (others may).",
         _measured(part, ".ci/mutants, then python docs/update_reliability.py --mutants FOLDER"),
-        f"| File | {' | '.join(names)} |\n|---|{'---|' * len(names)}",
+        f"| File | commit | {' | '.join(names)} |\n|---|---|{'---|' * len(names)}",
     ]
     for name, each in part["found"].items():
         counts = [str(each["counts"].get(kind, 0)) for kind in names]
-        lines.append(f"| {name} | {' | '.join(counts)} |")
+        lines.append(f"| {name} | {each['commit']} | {' | '.join(counts)} |")
     lines += [
         "\nWhat survived: the function, its line, and what that became without any test noticing. A survivor "
         "that a user or a proof could tell from the original is a fault of the tests; what should be left "
@@ -266,7 +271,8 @@ def main(words: list[str]) -> None:
         record["faults"] = stamped(faults())
     if "--mutants" in words:
         folder = Path(words[words.index("--mutants") + 1])
-        record["mutants"] = stamped(mutants(folder), folder)
+        known = record.get("mutants", {"found": {}})["found"]
+        record["mutants"] = stamped(dict(sorted({**known, **mutants(folder)}.items())), folder)
     RECORD.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
     PAGE.write_text(page(record), encoding="utf-8")
 
