@@ -190,3 +190,16 @@ def test_a_box_at_the_edge_repeats_it():
     z = np.broadcast_to(np.arange(10.0)[:, None, None], (10, 10, 10))
     means, _ = boxed(_on_grid(z, 1.0), np.array([1, 1, 5]))
     assert means[:3, 0, 0].tolist() == pytest.approx([0.6, 1.2, 2.0])
+
+
+@pytest.mark.parametrize("way", [1.0, -1.0])
+def test_a_distance_of_three_millimetres_is_searched_to_its_end(way):
+    place = np.broadcast_to(np.arange(36.0)[:, None, None] + 0.5, (36, 4, 4))
+    ramps = [np.clip(5.0 * (place - 12.0 - away), 0.0, 60.0) for away in (0.0, 3.0 * way)]
+    assert gamma_percent(*_both(*ramps), TWO, full_dose=FULL, percent=1e-6, distance_mm=3.0) == 100.0
+    assert gamma_percent(*_both(*ramps), TWO, full_dose=FULL, percent=1e-6, distance_mm=2.9) < 90.0
+
+
+def test_a_full_dose_below_one_gray_is_one():
+    flat = np.full((8, 8, 8), 0.25)
+    assert gamma_percent(*_both(flat, flat), TWO, full_dose=0.5) == 100.0
