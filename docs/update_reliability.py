@@ -5,7 +5,7 @@
 --fuzz TURNS        damaged inputs for each reader (20 minutes for 3000)
 --explore SECONDS PYTHON   a fuzzer that watches coverage, in an environment with atheris
 --faults            the tests that inject faults (two minutes)
---mutants FOLDER    counts of `.ci/mutants`, which has left FOLDER
+--mutants FOLDER    counts of `.ci/mutants`, which has left FOLDER; other files keep theirs
 """
 
 import importlib.util
@@ -112,25 +112,48 @@ def faults() -> dict[str, dict[str, int]]:
     return found
 
 
-def mutants(folder: Path) -> dict[str, dict[str, int]]:
-    """Count what became of the mutants of each file, from what mutmut leaves."""
+def mutants(folder: Path) -> dict[str, dict[str, Any]]:
+    """Count what became of the mutants of each file, and gather the changes that survived."""
     names = {0: "survived", 1: "killed", 3: "killed", 33: "not covered", 36: "timeout", -24: "timeout"}
     found = {}
     for path in sorted(folder.rglob("*.py.meta")):
         codes = json.loads(path.read_text(encoding="utf-8"))["exit_code_by_key"].values()
         counted = Counter(names.get(code, "not run" if code is None else "other") for code in codes)
         if counted:
-            found[str(path.relative_to(folder)).removesuffix(".meta")] = dict(counted)
+            name = path.with_suffix("").relative_to(folder).as_posix()
+            left = path.with_suffix(".diff").read_text(encoding="utf-8")
+            found[name] = {"commit": commit(folder), "counts": dict(counted), "survived": survivors(left)}
     return found
+
+
+def survivors(text: str) -> list[dict[str, str]]:
+    """Read what `mutmut show` said of the mutants of a file: the function, its line and what it became."""
+    found = []
+    for part in re.split(r"^# ", text, flags=re.MULTILINE)[1:]:
+        head, *lines = part.splitlines()
+        # doseplan.room.file.x_function__mutmut_7, or xǁClassǁmethod
+        name = re.search(r"\.x[_ǁ](.+)__mutmut_\d+: survived$", head)
+        if name is not None:
+            rows = [line for line in lines if not line.startswith(("---", "+++"))]
+            changed = {
+                sign: "\n".join(row[1:].strip() for row in rows if row.startswith(sign)) for sign in "-+"
+            }
+            found.append({"in": name[1].replace("ǁ", "."), "line": changed["-"], "became": changed["+"]})
+    return found
+
+
+def commit(checkout: Path) -> str:
+    """Name the commit of a checkout."""
+    head = subprocess.run(
+        ["git", "rev-parse", "--short", "HEAD"], cwd=checkout, capture_output=True, text=True
+    )
+    return head.stdout.strip()
 
 
 def stamped(content: dict[str, Any], checkout: Path = ROOT) -> dict[str, Any]:
     """Add when and with what something was measured."""
-    head = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"], cwd=checkout, capture_output=True, text=True
-    )
     return {
-        "commit": head.stdout.strip(),
+        "commit": commit(checkout),
         "date": datetime.now(UTC).date().isoformat(),
         "python": platform.python_version(),
         "found": content,
@@ -207,10 +230,32 @@ def _mutants(part: dict[str, Any]) -> list[str]:
         "One small change at a time in a file (mutmut); the tests of its room should notice. `not covered`: "
         "in a function that these tests do not call (others may).",
         _measured(part, ".ci/mutants, then python docs/update_reliability.py --mutants FOLDER"),
-        f"| File | {' | '.join(names)} |\n|---|{'---|' * len(names)}",
+        f"| File | commit | {' | '.join(names)} |\n|---|---|{'---|' * len(names)}",
     ]
-    for name, counts in part["found"].items():
-        lines.append(f"| {name} | {' | '.join(str(counts.get(each, 0)) for each in names)} |")
+    for name, each in part["found"].items():
+        counts = [str(each["counts"].get(kind, 0)) for kind in names]
+        lines.append(f"| {name} | {each['commit']} | {' | '.join(counts)} |")
+    lines += [
+        "\nWhat survived: the function, its line, and what that became without any test noticing. A survivor "
+        "that a user or a proof could tell from the original is a fault of the tests; what should be left "
+        "makes no difference, such as a type that the numbers have anyway, or `strict` for equal lengths.",
+    ]
+    for name, each in part["found"].items():
+        if each["survived"]:
+            lines += [f"\n`{name}`\n", "```diff", *_changes(each["survived"]), "```"]
+    return lines
+
+
+def _changes(survived: list[dict[str, str]]) -> list[str]:
+    """Say every line once, and below it all that it became."""
+    became: dict[tuple[str, str], list[str]] = {}
+    for each in survived:
+        became.setdefault((each["in"], each["line"]), []).append(each["became"])
+    lines = []
+    for (function, line), others in became.items():
+        lines += [f"@@ {function} @@"]
+        for sign, text in (("-", line), *(("+", other) for other in others)):
+            lines += [f"{sign} {row}" for row in text.splitlines()]
     return lines
 
 
@@ -226,7 +271,8 @@ def main(words: list[str]) -> None:
         record["faults"] = stamped(faults())
     if "--mutants" in words:
         folder = Path(words[words.index("--mutants") + 1])
-        record["mutants"] = stamped(mutants(folder), folder)
+        known = record.get("mutants", {"found": {}})["found"]
+        record["mutants"] = stamped(dict(sorted({**known, **mutants(folder)}.items())), folder)
     RECORD.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
     PAGE.write_text(page(record), encoding="utf-8")
 

@@ -118,7 +118,7 @@ def _leaf_sum(leaf: Leaf, evidence: Evidence, known: tuple[Array, Array, tuple[A
     value = of_linear @ evidence.linear + of_root @ evidence.root
     value += SUM_ERROR * (size_linear @ evidence.linear + size_root @ evidence.root)
     gain = np.maximum(value, 0.0)
-    spots = float(np.sum(gain * np.where(gain > 0.0, heaviest, 0.0)))
+    spots = float(np.sum(gain * heaviest))
     against = float(np.sum(leaf.target * (effect + ends[0] * ends[1])))
     allowed = float(np.sum(leaf.limit * (most + leaf.tangent**2)))
     return allowed + spots - against + SUM_ERROR * (allowed + spots + against)

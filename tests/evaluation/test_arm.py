@@ -220,3 +220,134 @@ def test_the_input_is_left_alone(case, arm_samples, phantom_of) -> None:
     _evaluate(case, arm_samples, phantom_of(3.0))
     xr.testing.assert_identical(arm_samples, before)
     assert arm_samples["sample_dose_rbe"].attrs["scale"] == rbe_attributes(16)["scale"]
+
+
+@pytest.fixture
+def few(samples_of):
+    """A cord of one sample, and a target of 0.6 cm3 whose four samples all differ."""
+    position = np.array(
+        [[0.0, 0.0, 0.0], [1.0, 10.0, 100.0], [2.0, 30.0, 500.0], [4.0, 60.0, 900.0], [9.0] * 3]
+    )
+    volume, dura = [0.5, 0.1, 0.2, 0.3, 0.0], [-1.0, 1.0, 2.0, 4.0, 3.0]
+    return samples_of([1, 2, 2, 2, 2], volume, [40.0, 60.0, 60.3, 62.0, 70.0], dura=dura, position=position)
+
+
+def test_a_small_target_is_told_in_full(case, few, phantom_of) -> None:
+    arm = _evaluate(case, few, phantom_of(3.0))
+    assert arm["cord"]["volume_cm3"] == 0.5
+    assert arm["strip"]["reach_mm"] == 8.0
+    assert arm["strip"]["volume_cm3"] == pytest.approx(0.6)
+    tumour = arm["tumour"]
+    assert (tumour["dmin_x_mm"], tumour["dmin_y_mm"], tumour["dmin_z_mm"]) == (1.0, 10.0, 100.0)
+    assert (arm["cord"]["max_dura_distance_mm"], tumour["dmin_dura_distance_mm"]) == (-1.0, 1.0)
+    # a point on the surface counts for the maximum
+    assert (tumour["dmax_gye"], tumour["dmax_absorbed_gy"], tumour["dmax_let_d_kev_um"]) == (70.0, 35.0, 80.0)
+    assert "dmax_x_mm" not in tumour
+    mean = (0.1 * 60.0 + 0.2 * 60.3 + 0.3 * 62.0) / 0.6
+    assert tumour["mean_gye"] == pytest.approx(mean)
+    assert tumour["mean_lem1_gy_rbe"] == pytest.approx(1.2 * mean)
+    let_d = 10.0 + (0.1 * 60.0**2 + 0.2 * 60.3**2 + 0.3 * 62.0**2) / (0.6 * mean)
+    assert tumour["coldest_cm3"] == {
+        "volume_cm3": pytest.approx(0.6),
+        "mean_gye": pytest.approx(mean),
+        "mean_absorbed_gy": pytest.approx(0.5 * mean),
+        "mean_let_d_kev_um": pytest.approx(let_d),
+        "mean_lem1_gy_rbe": pytest.approx(1.2 * mean),
+        "x_mm": pytest.approx((0.1 * 1.0 + 0.2 * 2.0 + 0.3 * 4.0) / 0.6),
+        "y_mm": pytest.approx((0.1 * 10.0 + 0.2 * 30.0 + 0.3 * 60.0) / 0.6),
+        "z_mm": pytest.approx((0.1 * 100.0 + 0.2 * 500.0 + 0.3 * 900.0) / 0.6),
+        # second moments about the centroid, over the volume
+        "spread_mm": pytest.approx(
+            np.sqrt(sum(np.cov([[1, 10, 100], [2, 30, 500], [4, 60, 900]], rowvar=False, bias=True,
+                               aweights=[1, 2, 3]).diagonal()))
+        ),
+        "mean_dura_distance_mm": pytest.approx((0.1 * 1.0 + 0.2 * 2.0 + 0.3 * 4.0) / 0.6),
+    }  # fmt: skip
+
+
+def test_absorbed_dose_beside_is_that_of_samples_within_a_hundredth(case, few, phantom_of) -> None:
+    samples = few.assign(
+        sample_dose=few["sample_dose"].copy(data=[20.0, 30.0, 40.0, 50.0, 60.0]),
+        sample_let_d=few["sample_let_d"].copy(data=[20.0, 70.0, 80.0, 90.0, 99.0]),
+    )
+    tumour = _evaluate(case, samples, phantom_of(3.0))["tumour"]
+    # D98 lies at 60.0, so that 60.3 is beside it and 62 is not; each by its volume, LET by absorbed dose too
+    assert tumour["d98_gye"] == 60.0
+    assert tumour["d98_absorbed_gy"] == pytest.approx((0.1 * 30.0 + 0.2 * 40.0) / 0.3)
+    assert tumour["d98_let_d_kev_um"] == pytest.approx((3.0 * 70.0 + 8.0 * 80.0) / 11.0)
+    assert tumour["d98_lem1_gy_rbe"] == pytest.approx(1.2 * (60.0 + 2 * 60.3) / 3)
+
+
+def test_the_nearest_samples_stand_beside_a_dose_that_none_gets(case, samples_of, phantom_of) -> None:
+    target = samples_of([1, 2, 2, 2], [1.0, 1.0, 3.0, 4.0], [30.0, 60.0, 60.0, 40.0])
+    target["sample_dose"].values[1:] = [10.0, 30.0, 50.0]
+    tumour = _evaluate(case, target, phantom_of(3.0))["tumour"]
+    # middles lie at 0.5, 2.5 and 6 of 8 cm3: D50 is 60 - 20 * 1.5 / 3.5, nearer to both of 60
+    assert tumour["d50_gye"] == pytest.approx(60.0 - 30.0 / 3.5)
+    assert tumour["d50_absorbed_gy"] == pytest.approx((10.0 + 3 * 30.0) / 4)
+    # a point on the surface that is nearest stands for itself
+    point = samples_of([1, 2, 2, 2], [1.0, 1.0, 1.0, 0.0], [30.0, 60.0, 40.0, 50.0])
+    point["sample_dose"].values[3] = 22.0
+    tumour = _evaluate(case, point, phantom_of(3.0))["tumour"]
+    assert (tumour["d50_gye"], tumour["d50_absorbed_gy"]) == (50.0, 22.0)
+
+
+def test_the_first_of_equally_cold_samples_are_the_coldest(case, samples_of, phantom_of) -> None:
+    """On every machine: 500 samples of 0.01 cm3, of which 1 cm3 is taken."""
+    place = np.zeros((501, 3))
+    place[1:, 0] = np.arange(500)
+    samples = samples_of([1, *[2] * 500], np.full(501, 0.01), [40.0, *[60.0, 62.0] * 250], position=place)
+    coldest = _evaluate(case, samples, phantom_of(3.0))["tumour"]["coldest_cm3"]
+    # every other one of the first 200
+    assert coldest["x_mm"] == pytest.approx(99.0)
+
+
+def test_without_absorbed_dose_there_is_no_let(case, few, phantom_of) -> None:
+    samples = few.assign(sample_dose=few["sample_dose"].copy(data=np.zeros(5)))
+    tumour = _evaluate(case, samples, phantom_of(3.0))["tumour"]
+    assert tumour["mean_let_d_kev_um"] == tumour["coldest_cm3"]["mean_let_d_kev_um"] == 0.0
+
+
+@pytest.mark.parametrize(("separation", "reach"), [(None, 5), (0.0, 5), (1.5, 6.5)])
+def test_the_strip_says_how_far_it_reaches(case, samples_of, phantom_of, separation, reach) -> None:
+    far = samples_of([1, 2], [1.0, 1.0], [40.0, 60.0], dura=[0.0, 20.0])
+    arm = _evaluate(case, far, phantom_of(separation))
+    assert arm["strip_reason"] == f"no part of the target lies within {reach:g} mm of the dura"
+
+
+def test_gaps_that_are_not_known_are_none(case, few, phantom_of) -> None:
+    phantom = phantom_of(3.0).assign_attrs(gap_target_cord_mm=np.nan, neural_structure="cauda equina")
+    arm = _evaluate(case, few, phantom)
+    assert arm["gaps"] == {"gap_target_dura_mm": 3.0, "gap_target_cord_mm": None}
+    assert arm["structure"] == "cauda equina"
+    assert _evaluate(case, few, phantom_of(3.0))["structure"] == "spinal cord"
+
+
+def test_a_little_dose_is_judged(case, few, phantom_of) -> None:
+    arm = _evaluate(case, _with_dose(few, np.full(5, 0.5)), phantom_of(3.0))
+    assert (arm["limits_met"], arm["goals_met"]) == (True, False)
+
+
+@pytest.mark.parametrize(
+    "name", ["sample_position", "sample_structure", "sample_volume", "sample_dura_distance"]
+)
+def test_samples_that_lack_a_part_are_refused(case, few, phantom_of, name) -> None:
+    with pytest.raises(InputError, match=f"^dose: {name}: expected in the Dataset"):
+        evaluate_arm(case, phantom_of(3.0), few.drop_vars(name), few)
+
+
+def test_lines_of_refusals_are_complete(case, few, phantom_of) -> None:
+    with pytest.raises(InputError) as error:
+        _evaluate(case, few, xr.Dataset())
+    assert str(error.value) == "anatomy: separation_mm: expected as an attribute, got none"
+    with pytest.raises(InputError) as error:
+        _evaluate(case, _with_dose(few, [-1.0, 60.0, 60.0, 60.0, 60.0]), phantom_of(3.0))
+    assert (
+        str(error.value) == "sample_dose_rbe: expected finite values of at least 0, got -1 in 1 of 5 samples"
+    )
+    with pytest.raises(InputError) as error:
+        _evaluate(case, _with_dose(few, np.zeros(5)), phantom_of(3.0))
+    assert str(error.value) == (
+        "sample_dose_rbe: expected some dose, got 0 in all 5 samples: "
+        "the spots have no ions, or no field reaches the samples"
+    )

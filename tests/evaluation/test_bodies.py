@@ -106,3 +106,54 @@ def test_another_scale_is_refused(case) -> None:
     dose["dose_rbe"].attrs["fractions"] = 4
     with pytest.raises(ValueError, match="fractions"):
         body_doses(case, phantom, dose)
+
+
+def test_a_phantom_that_says_nothing_of_its_shape_is_known(case) -> None:
+    phantom = made_phantom()
+    del phantom.attrs["own_shape_known"]
+    assert body_doses(case, phantom, made_dose(phantom, np.full(SHAPE, 45.0))) is not None
+
+
+@pytest.mark.parametrize(("share", "there"), [(0.2, False), (0.25, True)])
+def test_a_level_with_hardly_any_target_is_left_out(case, share: float, there: bool) -> None:
+    """Of a voxel of 0.125 cm3: 0.025 and 0.031 cm3 of target."""
+    phantom = made_phantom()
+    phantom["spot_target"].values[2:] = 0.0
+    phantom["spot_target"].values[2, 2, 3] = share
+    assert (body_doses(case, phantom, made_dose(phantom, np.full(SHAPE, 45.0))) is not None) is there
+
+
+def test_every_slice_has_its_own_canal(case) -> None:
+    phantom = made_phantom()
+    region = phantom["region"].values
+    region[2, 3, 1] = 1  # beside the canal, not in front of it
+    region[3, 3:5] = 0
+    region[3, 2, 2] = 2  # the canal of the last slice begins a row farther in front
+    weighted = np.full(SHAPE, 45.0)
+    weighted[3, 2] = 99.0
+    found = body_doses(case, phantom, made_dose(phantom, weighted))
+    assert found is not None
+    assert found["T12"]["volume_cm3"] == pytest.approx((9 + 6) * 0.125)
+    assert found["T12"]["mean_gye"] == pytest.approx(45.0)
+
+
+def test_a_slice_without_canal_has_no_body(case) -> None:
+    phantom = made_phantom()
+    phantom["region"].values[3, 3:5] = 0
+    found = body_doses(case, phantom, made_dose(phantom, np.full(SHAPE, 45.0)))
+    assert found is not None
+    assert found["T12"]["volume_cm3"] == pytest.approx(9 * 0.125)
+
+
+def test_a_level_of_dose_counts_what_just_reaches_it(case) -> None:
+    phantom = made_phantom()
+    found = body_doses(case, phantom, made_dose(phantom, np.full(SHAPE, 40.0)))
+    assert found is not None
+    assert (found["T12"]["v40_percent"], found["T12"]["v60_percent"]) == (100.0, 0.0)
+
+
+def test_little_dose_has_an_let(case) -> None:
+    phantom = made_phantom()
+    found = body_doses(case, phantom, made_dose(phantom, np.full(SHAPE, 1e-3)))
+    assert found is not None
+    assert found["T12"]["mean_let_d_kev_um"] == pytest.approx(20.0)

@@ -12,6 +12,7 @@ from doseplan.evaluation.cord_model import (
     RADIOSURGERY_ALPHA_BETA_GY,
     RADIOSURGERY_EQD2_GY,
     TD5_GY,
+    TD50_GY,
 )
 from doseplan.messages import InputError
 
@@ -78,3 +79,18 @@ def test_senseless_input_is_refused(total, fractions, message):
     for model in (schultheiss, radiosurgery_share):
         with pytest.raises(InputError, match=re.escape(message)):
             model(total, fractions=fractions)
+
+
+def test_a_small_dose_has_a_small_probability():
+    # EQD2 of 0.5 Gy, on the tail of the curve: (D / TD50)^k
+    total = float(total_of_eqd2(0.5, fractions=16, alpha_beta=ALPHA_BETA_GY))
+    steepness = np.log(19.0) / np.log(TD50_GY / TD5_GY)
+    # a power of 19: its rounding is 19 times that of the EQD2
+    expected = pytest.approx((0.5 / TD50_GY) ** steepness, rel=1e-12, abs=0.0)
+    assert schultheiss(total, fractions=16).probability == expected
+
+
+@pytest.mark.parametrize(("probability", "said"), [(1e-4, "0.01 %"), (0.99, "99 %"), (0.5, "50 %")])
+def test_the_last_probabilities_that_are_stated(probability, said):
+    risk = CordRisk(probability=probability, eqd2_gy=50.0, model="any")
+    assert str(risk) == f"{said} (any, EQD2 50.0 Gy; {NOT_VALIDATED})"

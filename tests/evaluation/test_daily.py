@@ -10,6 +10,7 @@ from doseplan.biology import rbe_attributes
 from doseplan.case.spec import Robustness
 from doseplan.dose import daily_counts, daily_shifts
 from doseplan.evaluation import daily_bands, daily_metrics
+from doseplan.evaluation.daily import expected_dose
 from doseplan.messages import InputError
 
 ERRORS = Robustness(daily_mm=2.0, daily_courses=200, daily_shifts=8)
@@ -133,3 +134,68 @@ def test_bands_are_percentiles_of_the_courses(judged, arm_samples) -> None:
     for found, share in ((low, 0.91), (middle, 1.0), (high, 1.09)):
         wanted = 100.0 * np.clip((68.0 * share - level[at]) / (12.0 * share), 0.0, 1.0)
         assert found[at] == pytest.approx(wanted, abs=0.1)
+
+
+def test_courses_are_told_with_what_they_were_drawn_from(judged, arm_samples) -> None:
+    found = daily_metrics(judged, _with_days(arm_samples, [1.0, 0.0, 1.2], [[[12, 4, 0]], [[0, 0, 16]]]))
+    assert (found["daily_mm"], found["courses"], found["shifts"]) == (2.0, 2, 3)
+    assert set(found["each"][0]) == {
+        "mean_shift_mm",
+        "target_dmin_gye",
+        "target_v95_percent",
+        "cord_max_gye",
+        "met",
+        "limits_met",
+        "goals_met",
+    }
+
+
+def test_mean_shifts_have_three_axes(judged, arm_samples) -> None:
+    days = _with_days(arm_samples, np.ones(2), [[[12, 4]]])
+    days["daily_shift"].values[:] = [[1.0, 2.0, 3.0], [-3.0, 6.0, 0.0]]
+    found = daily_metrics(judged, days)
+    assert found["each"][0]["mean_shift_mm"] == [0.0, 3.0, 2.25]
+
+
+def test_percentiles_of_two_courses_are_courses(judged, arm_samples) -> None:
+    """Nothing is interpolated: neither in the table nor in the bands."""
+    days = _with_days(arm_samples, [0.9, 1.1], [[[16, 0]], [[0, 16]]])
+    found = daily_metrics(judged, days)["cord_max_gye"]
+    assert (found["p5"], found["p95"]) == pytest.approx((0.9 * 44.9875, 1.1 * 44.9875), rel=1e-6)
+    bands = daily_bands(judged, days, separation_mm=0.0)
+    low, _, high = bands["dvh"].sel(structure="cord").values
+    at = int(np.searchsorted(bands["dvh_dose"].values, 30.0))
+    # at 30 GyE: of ramps from 18 to 40.5, and from 22 to 49.5; one sample is 0.1 %
+    assert low[at] == pytest.approx(100.0 * 10.5 / 22.5, abs=0.2)
+    assert high[at] == pytest.approx(100.0 * 19.5 / 27.5, abs=0.2)
+
+
+def test_bands_know_the_separation(judged, arm_samples) -> None:
+    """The target warms by 0.3 GyE each millimetre, from 3 mm of the dura on."""
+    days = _with_days(arm_samples, np.ones(1), [[[16]]])
+    for separation, deep_mm in ((0.0, 2.0), (3.0, 5.0)):
+        bands = daily_bands(judged, days, separation_mm=separation)
+        middle = bands["dvh"].sel(band="nominal", structure="strip").values
+        at = int(np.searchsorted(bands["dvh_dose"].values, 56.3))
+        level = bands["dvh_dose"].values[at]
+        # one sample is 0.02 mm
+        assert middle[at] == pytest.approx(100.0 * (1.0 - (level - 56.0) / 0.3 / deep_mm), abs=1.1)
+
+
+def test_limits_are_those_of_the_cord(judged, arm_samples) -> None:
+    """A fifth more dose to the target alone breaks its own maximum only."""
+    days = _with_days(arm_samples, np.ones(1), [[[16]]])
+    target = arm_samples["sample_structure"].values == 2
+    days["daily_dose_rbe"].values[..., target] *= 1.2
+    found = daily_metrics(judged, days)
+    kept = {goal["name"]: goal["kept_percent"] for goal in found["goals"]}
+    assert (kept["cord maximum"], kept["target maximum"]) == (100.0, 0.0)
+    assert found["limits_percent"] == found["pass_percent"] == 100.0
+
+
+def test_the_expected_dose_is_a_mean_in_float64(judged, arm_samples) -> None:
+    rng = np.random.default_rng(3)
+    days = _with_days(arm_samples, rng.uniform(0.9, 1.1, 64), [[[16] + [0] * 63]])
+    stored = days["daily_dose_rbe"].values[0].astype(np.float64)
+    # sums of 64 in another order; float32 would be off by 1e-8 and more
+    np.testing.assert_allclose(expected_dose(judged, days), 16.0 * stored.mean(axis=0), rtol=1e-14)

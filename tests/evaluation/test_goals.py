@@ -7,7 +7,7 @@ import pytest
 
 from doseplan.case import bundled_cases, load_case
 from doseplan.case.spec import Constraint, Goal
-from doseplan.evaluation.goals import verdicts
+from doseplan.evaluation.goals import limit_name, limited_value, verdicts
 from doseplan.messages import InputError
 
 CASE = replace(
@@ -133,3 +133,23 @@ def test_a_limit_on_another_scale_or_in_other_fractions_is_not_compared(stated: 
     case = replace(CASE, constraint=(replace(CASE.constraint[0], **stated),))
     with pytest.raises(InputError, match=next(iter(stated))):
         verdicts(case, np.full(5, 40.0), VOLUME, STRUCTURE)
+
+
+@pytest.mark.parametrize(
+    ("limit", "name"),
+    [
+        (Constraint(structure="cord", max_gy_rbe=50.0), "cord maximum"),
+        (Constraint(structure="cord", max_gy_rbe=50.0, volume_cm3=0.03), "cord D0.03cc"),
+        (Constraint(structure="target", max_percent=110.0), "target maximum"),
+        (Constraint(structure="other", mean_gy_rbe=20.0), "other tissue mean"),
+    ],
+)
+def test_limits_are_named_by_what_they_limit(limit: Constraint, name: str) -> None:
+    assert limit_name(limit) == name
+
+
+def test_a_structure_without_samples_has_no_dose_and_one_of_one_sample_has_its_own() -> None:
+    for stated in ({"max_gy_rbe": 50.0}, {"mean_gy_rbe": 50.0}, {"max_gy_rbe": 50.0, "volume_cm3": 0.5}):
+        limit = Constraint(structure="cord", **stated)  # type: ignore[arg-type]
+        assert limited_value(limit, np.empty(0), np.empty(0)) == 0.0
+        assert limited_value(limit, np.array([42.0]), np.array([2.0])) == 42.0

@@ -72,3 +72,46 @@ def test_senseless_input_is_refused():
         let_volume_histogram(LET, 0.0 * VOLUME, levels=[1.0])
     with pytest.raises(InputError, match="let_edges: expected at least two rising edges"):
         dose_let_histogram(DOSE, LET, VOLUME, dose_edges=[0.0, 1.0], let_edges=[3.0, 2.0])
+
+
+def test_a_dose_let_histogram_says_what_it_holds():
+    found = dose_let_histogram(DOSE, LET, VOLUME, dose_edges=[0.0, 25.0, 50.0], let_edges=[0.0, 50.0, 80.0])
+    assert found["share"].dims == ("dose_bin", "let_bin")
+    assert found["dose_bin"].values.tolist() == [12.5, 37.5]
+    assert {name: found[name].attrs["units"] for name in found.variables} == {
+        "share": "%",
+        "dose_bin": "Gy(RBE)",
+        "let_bin": "keV/um",
+    }
+
+
+def test_what_lies_before_the_first_edge_is_in_the_first_bin():
+    found = dose_let_histogram(DOSE, LET, VOLUME, dose_edges=[20.0, 40.0, 45.0], let_edges=[30.0, 50.0])
+    np.testing.assert_allclose(found["share"], [[70.0], [30.0]], atol=1e-12)
+
+
+@pytest.mark.parametrize("edges", [[1.0], [1.0, 1.0], [[0.0, 1.0]], [0.0, np.nan]])
+@pytest.mark.parametrize("name", ["dose_edges", "let_edges"])
+def test_edges_that_do_not_rise_are_refused_by_name(name, edges):
+    given = {"dose_edges": [0.0, 1.0], "let_edges": [0.0, 1.0], name: edges}
+    with pytest.raises(InputError, match=f"^{name}: expected at least two rising edges, got "):
+        dose_let_histogram(DOSE, LET, VOLUME, **given)
+
+
+def test_a_dose_that_is_none_is_refused():
+    wrong = np.array([10.0, -3.0, 48.0, 49.0])
+    with pytest.raises(InputError, match=r"^dose: expected finite values of at least 0, got -3$"):
+        dose_let_histogram(wrong, LET, VOLUME, dose_edges=[0.0, 1.0], let_edges=[0.0, 1.0])
+    with pytest.raises(InputError, match=r"^dose: expected finite values of at least 0, got -3$"):
+        volume_above(wrong, LET, VOLUME, dose_gy_rbe=1.0, let_kev_um=1.0)
+
+
+def test_what_just_reaches_both_counts():
+    assert volume_above(DOSE, LET, VOLUME, dose_gy_rbe=48.0, let_kev_um=60.0) == 3.0
+
+
+def test_a_small_volume_is_one():
+    found = let_volume_histogram(LET, 0.01 * VOLUME, levels=[50.0])
+    np.testing.assert_allclose(found, [30.0], rtol=1e-12)
+    with pytest.raises(InputError, match=r"^volume: expected samples with volume, got none$"):
+        let_volume_histogram(LET, 0.0 * VOLUME, levels=[1.0])

@@ -5,7 +5,13 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from doseplan.evaluation import dose_volume_histogram
-from doseplan.evaluation.volume import dose_at_percent, dose_at_volume, volume_percent_at
+from doseplan.evaluation.volume import (
+    cumulative_percent,
+    dose_at_percent,
+    dose_at_volume,
+    structure_masks,
+    volume_percent_at,
+)
 from doseplan.messages import InputError
 
 doses = arrays(float, st.integers(1, 30), elements=st.floats(0.0, 90.0))
@@ -93,3 +99,47 @@ def test_a_bin_of_no_width_is_refused(samples_of) -> None:
     samples = samples_of([1, 2], [1.0, 1.0], [1.0, 2.0])
     with pytest.raises(InputError, match="bin_gy_rbe: expected more than 0, got 0"):
         dose_volume_histogram(samples, samples, separation_mm=None, bin_gy_rbe=0.0)
+
+
+def test_samples_of_the_same_dose_keep_their_order() -> None:
+    """So that the result has the same bits on every machine; many samples, which other sorts would mix."""
+    rng = np.random.default_rng(1)
+    dose, volume = rng.choice([10.0, 20.0, 30.0], 500), rng.uniform(0.1, 1.0, 500)
+    falling = sorted(range(500), key=lambda sample: -dose[sample])
+    middle = np.cumsum(volume[falling]) - 0.5 * volume[falling]
+    border = np.searchsorted(-dose[falling], [-20.0, -10.0])
+    for number in border:
+        between = 0.3 * middle[number - 1] + 0.7 * middle[number]
+        # doses of 10 apart: rounding of the interpolation is far below
+        expected = 0.3 * dose[falling][number - 1] + 0.7 * dose[falling][number]
+        assert dose_at_volume(dose, volume, between) == pytest.approx(expected, abs=1e-9)
+    rising = sorted(range(500), key=lambda sample: dose[sample])
+    below = np.concatenate([[0.0], np.cumsum(volume[rising])])
+    places = [int((dose < level).sum()) for level in (10.0, 10.5, 20.0, 30.0, 31.0)]
+    expected = 100.0 * (1.0 - below[places] / below[-1])
+    levels = np.array([10.0, 10.5, 20.0, 30.0, 31.0])
+    assert cumulative_percent(dose, volume, levels).tolist() == expected.tolist()
+
+
+def test_the_strip_holds_its_rim(samples_of) -> None:
+    samples = samples_of([1, 2, 2, 2, 0], np.ones(5), np.ones(5), dura=[0.0, 5.0, 7.0, 7.001, 1.0])
+    for separation, expected in ((2.0, [1, 2]), (0.0, [1]), (None, [1])):
+        masks = structure_masks(samples, separation)
+        assert np.flatnonzero(masks["strip"]).tolist() == expected
+        assert np.flatnonzero(masks["target"]).tolist() == [1, 2, 3]
+        assert np.flatnonzero(masks["cord"]).tolist() == [0]
+
+
+def test_levels_go_in_tenths_to_the_first_beyond_the_highest_dose(samples_of) -> None:
+    samples = samples_of([1, 2, 0], [1.0, 1.0, 1.0], [10.0, 30.05, 80.0])
+    level = dose_volume_histogram(samples, samples, separation_mm=None)["dvh_dose"].values
+    # other tissue has no histogram
+    np.testing.assert_allclose(level, 0.1 * np.arange(302), rtol=1e-15)
+    assert level[-2] <= 30.05 < level[-1]
+
+
+def test_without_volume_there_is_no_histogram(samples_of) -> None:
+    samples = samples_of([1, 2], [0.0, 0.0], [10.0, 30.0])
+    curves = dose_volume_histogram(samples, samples, separation_mm=None, bin_gy_rbe=0.5)
+    assert curves["dvh"].shape == (0, 2)
+    assert curves["dvh_dose"].values.tolist() == [0.0, 0.5]

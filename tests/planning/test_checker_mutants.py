@@ -85,7 +85,8 @@ def twin(leaf: Leaf, evidence: Evidence, entry: float, rounding: float) -> float
             size += multiplier * (a + 2 * leaf.tangent[row] * b)
         for row in range(targets, evidence.linear.shape[0]):
             a, b = evidence.linear[row, spot], evidence.root[row, spot]
-            reach = 2 * most[row - targets] / (a + math.sqrt(a * a + 4 * b * b * most[row - targets]))
+            below = a + math.sqrt(a * a + 4 * b * b * most[row - targets])
+            reach = 2 * most[row - targets] / below if below > 0.0 else math.inf
             heaviest = min(heaviest, reach * (1 + rounding))
         for cut, multiplier in zip(leaf.path, leaf.cut, strict=True):
             a, b = evidence.linear[cut.row, spot], evidence.root[cut.row, spot]
@@ -147,6 +148,13 @@ def test_a_negative_ratio_of_a_cut_is_allowed_for_by_its_size(evidence: Evidence
 def test_mixtures_without_a_root_end_the_chord_at_nothing(evidence: Evidence) -> None:
     evidence.root[1, 2] = 0.0  # all of it linear: its ray is the axis
     one = leaf(path=(), cut=np.empty(0), chords=0)
+    np.testing.assert_allclose(sums([one], evidence), twin(one, evidence, ENTRY, SUM), rtol=1e-12)
+
+
+@pytest.mark.usefixtures("coarse")
+def test_a_limit_that_a_spot_does_not_reach_does_not_hold_it_back(evidence: Evidence) -> None:
+    evidence.linear[3, 2] = evidence.root[3, 2] = 0.0
+    one = leaf(limit=0.05 * leaf().limit)
     np.testing.assert_allclose(sums([one], evidence), twin(one, evidence, ENTRY, SUM), rtol=1e-12)
 
 
@@ -275,6 +283,14 @@ def test_all_parts_are_below_zero(
 ) -> None:
     monkeypatch.setattr(checker, "sums", lambda leaves, evidence: np.array(found))
     assert holds(proof([(FIRST,)], [(NOT_FIRST,)]), evidence) is good
+
+
+def test_a_proof_holds_for_its_evidence_only(evidence: Evidence) -> None:
+    """Of a level that is far out of reach of these limits, and not of wider ones."""
+    one = leaf(path=(), chords=0, cut=np.empty(0), target=np.full(2, 0.5), limit=np.ones(3))
+    far = Proof(level_gye=1000.0, steps=(), leaves=(replace(one, level_gye=1000.0),))
+    assert holds(far, evidence)
+    assert not holds(far, replace(evidence, most=50.0 * evidence.most))
 
 
 @pytest.mark.parametrize(
