@@ -118,7 +118,7 @@ def _factor(phantom: xr.Dataset, monte_carlo: xr.Dataset) -> NDArray[np.int64]:
     edges = [float(np.diff(phantom[name].values[:2])[0]) for name in "xyz"]
     wide = float(np.diff(monte_carlo["x"].values[:2])[0])
     factor = score_factors(np.array(edges), wide)
-    expected = tuple(-(-phantom.sizes[name] // step) for name, step in zip("xyz", factor, strict=True))
+    expected = tuple(-(-phantom.sizes[name] // int(step)) for name, step in zip("xyz", factor, strict=True))
     found = tuple(monte_carlo.sizes[name] for name in "xyz")
     if expected != found:
         raise InputError(f"monte_carlo: expected {expected} voxels along x, y, z, got {found}")
