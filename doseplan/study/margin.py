@@ -145,10 +145,8 @@ def smallest_margin(
     """
     separations = _separations(range_mm, step_mm)
     require_goals(case)
-    if robust and not has_scenarios(case.robustness):
-        raise InputError(
-            f"{case.name}: robustness: expected errors to hold out against, got none in the case"
-        )
+    if robust:
+        require_errors(case)
     if prove:
         require_provable(case)
     total = case.prescription.total_gy_rbe if total_gy_rbe is None else total_gy_rbe
@@ -210,6 +208,14 @@ def said_errors(robustness: Robustness) -> str:
     if not robustness.plan:
         said.append("not planned for")
     return ", ".join(said)
+
+
+def require_errors(case: Case) -> None:
+    """Refuse a case that names no errors of a whole course."""
+    if not has_scenarios(case.robustness):
+        raise InputError(
+            f"{case.name}: robustness: expected errors to hold out against, got none in the case"
+        )
 
 
 def require_goals(case: Case) -> None:

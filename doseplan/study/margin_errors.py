@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from doseplan.case import Case, with_setup_error, without_errors
-from doseplan.study.margin import Margin, smallest_margin
+from doseplan.study.margin import Margin, require_errors, smallest_margin
 from doseplan.study.margin_against import Against, margin_against
 
 
@@ -44,16 +44,16 @@ def uncertainty_levels(case: Case, *, robust: bool, setup_mm: Sequence[float] = 
     Raises
     ------
     InputError
-        The case's reader refuses one of them.
+        The case's reader refuses one of them, or there are no errors to hold out against.
     """
     stated = [(with_setup_error(case, each), f"_setup_{each:g}_mm") for each in setup_mm]
     if not stated and not robust:
         return [Level(case=case, robust=False, suffix="")]
+    levels = [Level(case=each, robust=True, suffix=suffix) for each, suffix in stated or [(case, "")]]
+    for level in levels:
+        require_errors(level.case)
     plain = without_errors(case)
-    return [
-        Level(case=plain, robust=False, suffix="" if plain is case else "_without_errors"),
-        *(Level(case=each, robust=True, suffix=suffix) for each, suffix in stated or [(case, "")]),
-    ]
+    return [Level(case=plain, robust=False, suffix="" if plain is case else "_without_errors"), *levels]
 
 
 def margins_of_levels(

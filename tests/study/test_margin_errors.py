@@ -56,3 +56,13 @@ def test_a_level_that_is_no_error_is_refused(rooms, made_up) -> None:
         InputError, match=r"made up.toml: robustness.setup_mm: expected setup_mm >= 0, got -1"
     ):
         uncertainty_levels(case, robust=False, setup_mm=[-1.0])
+
+
+def test_no_errors_at_all_are_refused_before_any_plan(rooms, made_up) -> None:
+    case = made_up.made_up_case()
+    with pytest.raises(InputError, match=r"robustness: expected errors to hold out against, got none"):
+        uncertainty_levels(case, robust=True)
+    no_range = parse_case(made_up.CASE + "robustness = { range_percent = 0.0 }\n", None, where="made_up.toml")
+    with pytest.raises(InputError, match=r"robustness: expected errors to hold out against, got none"):
+        uncertainty_levels(no_range, robust=False, setup_mm=[2.0, 0.0])
+    assert rooms.planned == []
