@@ -346,8 +346,9 @@ def test_nothing_of_it_is_imported_without_workers() -> None:
 
 
 def _content(folder: Path) -> dict[str, bytes]:
-    """Read all files of a study; `study.json` and `population.json` name the versions, too."""
-    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    """Read all files of a study but what a kill left unfinished; `study.json` names the versions, too."""
+    found = (path for path in folder.rglob("*") if path.is_file() and path.suffix != ".part")
+    return {str(path.relative_to(folder)): path.read_bytes() for path in found}
 
 
 def _silent(message: str, done: float) -> None:
