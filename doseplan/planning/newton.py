@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import cho_factor, cho_solve
 
+from doseplan.planning.blocks import Blocks
 from doseplan.planning.problem import Channels, Problem, gather, influence_channels
 from doseplan.planning.solver import BURDEN_SHARE
 
@@ -214,18 +215,26 @@ class Written:
         chosen = np.sort(weighty[stiff[weighty] > 0.0])
         linear, other = self.get(view.number[chosen])
         size = np.sqrt(stiff[chosen])
-        by_linear, by_root = ((slope[:, chosen] * size)[view.problem.course].T for slope in view.slopes)
-        matrix = linear * by_linear
-        matrix += other * by_root
-        matrix *= view.scale * root
+        slopes = [(slope[:, chosen] * size).T for slope in view.slopes]
+        scaled = view.scale * root
+
+        def made(columns: slice) -> Array:
+            by_linear, by_root = (slope[:, view.problem.course[columns]] for slope in slopes)
+            by_linear *= linear[:, columns]
+            by_root *= other[:, columns]
+            by_linear += by_root
+            by_linear *= scaled[columns]
+            return by_linear
+
         held = stiff_below[chosen] / size
-        normal = matrix @ matrix.T
+        blocks = Blocks(made, root.size)
+        normal = blocks.gram()
         normal[np.diag_indices(chosen.size)] += 1.0
         rest = stiff_level - float(np.sum(held * held))
         normal += np.outer(held, held) / max(rest, 1e-12 * float(np.sum(stiff_below)))
         factor = cho_factor(normal, lower=True, check_finite=False, overwrite_a=True)
 
         def precondition(left: Array) -> Array:
-            return np.asarray(left - matrix.T @ cho_solve(factor, matrix @ left, check_finite=False))
+            return left - blocks.back(cho_solve(factor, blocks.times(left), check_finite=False))
 
         return precondition
