@@ -1,14 +1,16 @@
 """Search for a proof: split the mixture of the sample where the chord gives most away, worst leaf first."""
 
 import heapq
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
+import numba
 import numpy as np
 from numpy.typing import NDArray
 
 from doseplan.planning.programs import Bench, Outcome, relaxed
-from doseplan.planning.relaxation import Cut, Leaf, narrowed, other_side, root_on_arc
+from doseplan.planning.relaxation import Cut, Leaf, Path, narrowed, other_side, root_on_arc
 
 Array = NDArray[np.float64]
 Indices = NDArray[np.int64]
@@ -56,21 +58,25 @@ def search(
         columns = outcome.columns
         tangent = bench.evidence.root[bench.evidence.targets :] @ outcome.weight
         own = outcome.leaf.path[len(bench.settled) :]
-        for cut in cuts:
-            path = (*own, cut)
-            child = relaxed(bench, path, tangent, columns, tolerance=tolerance)
-            columns = child.columns
+        for child in _solved(bench, [(*own, cut) for cut in cuts], tangent, columns, tolerance):
             programs += 1
-            if child.part > -parent_part:
-                child = _inherited(child, outcome)
-            if child.part < 1.0:
-                done.append(child.leaf)
+            kept = _inherited(child, outcome) if child.part > -parent_part else child
+            if kept.part < 1.0:
+                done.append(kept.leaf)
             else:
-                heapq.heappush(waiting, (-child.part, programs, child))
+                heapq.heappush(waiting, (-kept.part, programs, kept))
     worst = -waiting[0][0] if waiting else 1.0
     return Found(
         leaves=(*done, *(each[2].leaf for each in waiting)), part=worst, programs=programs, columns=columns
     )
+
+
+def _solved(
+    bench: Bench, paths: Sequence[Path], tangent: Array, columns: Indices, tolerance: float
+) -> list[Outcome]:
+    """Solve the programs of some paths beside each other."""
+    with ThreadPoolExecutor(numba.get_num_threads()) as pool:
+        return list(pool.map(lambda path: relaxed(bench, path, tangent, columns, tolerance=tolerance), paths))
 
 
 def _inherited(child: Outcome, parent: Outcome) -> Outcome:

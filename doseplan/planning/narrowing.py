@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from doseplan.planning.interior import solve_program
-from doseplan.planning.programs import Bench, program_rows, settled_with, strengthened
+from doseplan.planning.programs import Bench, priced, program_rows, settled_with, strengthened
 from doseplan.planning.relaxation import Cut, Leaf, chord, narrowed, other_side, root_on_arc
 
 Array = NDArray[np.float64]
@@ -40,8 +40,8 @@ PRICINGS = 6
 JOINING = 300
 """Columns that join at a time."""
 
-USED = 1e-3
-"""[1] of the largest scaled weight: spots with less are left out of the next program."""
+USED = 1e-2
+"""[1] of the largest scaled weight: spots with less are left out of the programs of other rows."""
 
 BATCH = 8
 """Rows whose programs are solved with the same mixtures, whatever the number of threads."""
@@ -131,9 +131,6 @@ def _refuted_end(
         solution = solve_program(matrix, right, np.append(counted[columns], 0.0), tolerance=TOLERANCE)
         weight, dual = solution.primal[:-1], solution.dual
         most = dual[-1] * (1.0 + BEYOND)
-        mispriced = counted - most * held - dual[:-1] @ full
-        mispriced[columns] = 0.0
-        bad = np.flatnonzero(mispriced > 0.0)
         used = np.union1d(base, columns[weight > USED * weight.max()])
         none = _End(leaf=None, columns=used)
         if not (np.isfinite(dual).all() and most > 0.0 and dual[: evidence.targets].sum() > 0.0):
@@ -141,18 +138,23 @@ def _refuted_end(
         cut = Cut(row=row, ratio=float(most if at_least else 1.0 / most), at_least=at_least)
         if not _worth(bench, cut):
             return none
+        behind = most * held - counted
+        taken, limits_held = priced(full, dual[:-1], evidence.targets, tangent.size)
+        # the cut of a least mixture speaks of a - ratio b
+        multiplier = bench.effect * (1.0 if at_least else most)
+        part, leaf = strengthened(
+            bench, (cut,), limit, tangent, np.append(dual[:-1], multiplier), taken + behind, limits_held
+        )
+        if part < 1.0:
+            # the program knew the chords of the whole range
+            return replace(none, leaf=replace(leaf, chords=len(bench.settled)))
+        mispriced = -(taken + behind)
+        mispriced[columns] = 0.0
+        bad = np.flatnonzero(mispriced > 0.0)
         if bad.size == 0:
-            break
-        columns = np.union1d(used, bad[np.argsort(-mispriced[bad], kind="stable")[:JOINING]])
-    behind = (most * held - counted) / bench.effect
-    multipliers = np.append(dual[:-1], bench.effect)
-    if not at_least:
-        # the cut speaks of a - ratio b
-        behind, multipliers[-1] = behind / most, multipliers[-1] * most
-    rows = (np.vstack([full, behind]), np.append(limit, 0.0))
-    part, leaf = strengthened(bench, (cut,), rows, tangent, multipliers)
-    # the program knew the chords of the whole range
-    return replace(none, leaf=replace(leaf, chords=len(bench.settled))) if part < 1.0 else none
+            return none
+        columns = np.union1d(columns, bad[np.argsort(-mispriced[bad], kind="stable")[:JOINING]])
+    return none
 
 
 def _worth(bench: Bench, cut: Cut) -> bool:

@@ -70,6 +70,15 @@ class Pool:
         return self.seen.upper[self.row] + AIM_BELOW_GYE
 
     @property
+    def most_effect(self) -> Array:
+        """Effect per fraction at each sample's limit, infinite where there is none."""
+        some = np.isfinite(self.most_gye)
+        at_limit = rbe_model(self.scale).effect_limit(
+            np.where(some, self.most_gye, 0.0), fractions=self.fractions
+        )
+        return np.where(some, at_limit, np.inf)
+
+    @property
     def scale(self) -> str:
         """Scale of the prescription."""
         return self.seen.case.prescription.scale

@@ -121,6 +121,7 @@ def largest_part(
     columns: Indices,
     *,
     tolerance: float,
+    pricings: int = PRICINGS,
 ) -> Outcome:
     """Maximise the part p in a + slope b - offset >= p effect under limits and cuts.
 
@@ -134,16 +135,15 @@ def largest_part(
     """
     full, limit = program_rows(bench, path, lines, tangent)
     count = bench.evidence.targets
-    for _ in range(PRICINGS):
+    for _ in range(pricings):
         chosen = np.empty((limit.size, columns.size + 1))
         chosen[:, :-1] = full[:, columns]
         chosen[:, -1] = np.arange(limit.size) < count
         gain = np.zeros(columns.size + 1)
         gain[-1] = 1.0
         solution = solve_program(chosen, limit, gain, tolerance=tolerance)
-        excess = -(full.T @ solution.dual)
-        held = full[count : count + tangent.size].T @ solution.dual[count : count + tangent.size]
-        mispriced = excess - tolerance * held
+        taken, held = priced(full, solution.dual, count, tangent.size)
+        mispriced = -taken - tolerance * held
         mispriced[columns] = 0.0
         bad = np.flatnonzero(mispriced > 0.0)
         if bad.size == 0:
@@ -158,7 +158,7 @@ def largest_part(
     else:
         before = np.setdiff1d(columns, joining, assume_unique=True)
         weight[before] = solution.primal[:-1] * bench.unit[before]
-    part, leaf = strengthened(bench, path, (full, limit), tangent, solution.dual)
+    part, leaf = strengthened(bench, path, limit, tangent, solution.dual, taken, held)
     return Outcome(weight=weight, part=part, leaf=leaf, columns=columns)
 
 
@@ -226,10 +226,10 @@ def _binding(dual: Array) -> Indices:
     return np.flatnonzero(dual > 1e-4 * dual.sum())
 
 
-def heavy_columns(bench: Bench, out: Outcome) -> Indices:
+def heavy_columns(bench: Bench, out: Outcome, *, most: int = MOST_COLUMNS) -> Indices:
     """Keep the spots of largest weight among those that mattered."""
     amount = out.weight[out.columns] / bench.unit[out.columns]
-    return np.sort(out.columns[np.argsort(-amount, kind="stable")[:MOST_COLUMNS]])
+    return np.sort(out.columns[np.argsort(-amount, kind="stable")[:most]])
 
 
 def part_of(bench: Bench, target: Indices, limited: Indices) -> Bench:
@@ -260,22 +260,43 @@ def program_rows(bench: Bench, path: Path, lines: tuple[Array, Array], tangent: 
     return rows, np.concatenate([-lines[1] / bench.effect, np.ones(right.size), np.zeros(len(path))])
 
 
+def priced(full: Array, dual: Array, targets: int, limits: int) -> tuple[Array, Array]:
+    """Sum the rows with their multipliers, all of them and those of the limits: (spot,) each."""
+    held = full[targets : targets + limits].T @ dual[targets : targets + limits]
+    rest = full[:targets].T @ dual[:targets] + full[targets + limits :].T @ dual[targets + limits :]
+    return rest + held, held
+
+
 def strengthened(
     bench: Bench,
     path: Path,
-    rows: tuple[Array, Array],
+    limit: Array,
     tangent: Array,
     dual: Array,
+    taken: Array,
+    held: Array,
 ) -> tuple[float, Leaf]:
-    """Strengthen the limits' multipliers as far as it lowers the bound, and undo the units."""
+    """Strengthen the limits' multipliers as far as it lowers the bound, and undo the units.
+
+    Parameters
+    ----------
+    limit, dual : (row,)
+        Right sides and multipliers: targets, limits, cuts.
+    taken, held : (spot,)
+        See `priced`.
+
+    Returns
+    -------
+    float
+        Part of the level that is proven to be the most.
+    Leaf
+    """
     count, limits = bench.evidence.targets, tangent.size
-    full = rows[0]
-    dual = dual / max(float(dual[:count].sum()), 1e-30)
-    held = full[count : count + limits].T @ dual[count : count + limits]
-    excess = -(full.T @ dual)
+    total = max(float(dual[:count].sum()), 1e-30)
+    dual, excess, held = dual / total, -taken / total, held / total
     most = bench.heaviest / bench.unit
     allowed = float(dual[count : count + limits].sum())
-    offset = float(dual[:count] @ rows[1][:count])
+    offset = float(dual[:count] @ limit[:count])
     parts = [
         offset + (1.0 + more) * allowed + float(np.sum(np.maximum(excess - more * held, 0.0) * most))
         for more in STRENGTHENINGS

@@ -1,8 +1,10 @@
 """From rows to a proof: search, then the least level that the leaves refute, as the checker sees it."""
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
+import numba
 import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
@@ -126,10 +128,11 @@ def renewed(bench: Bench, found: Found) -> tuple[Leaf, ...]:
     Chords turn with the level, and multipliers are right for the chords that they were found with.
     """
     within = sums(found.leaves, bench.evidence) < 0.0
-    return tuple(
-        leaf if good else _for_its_level(bench, leaf, found)
-        for leaf, good in zip(found.leaves, within, strict=True)
-    )
+    with ThreadPoolExecutor(numba.get_num_threads()) as pool:
+        anew = pool.map(
+            lambda leaf, good: leaf if good else _for_its_level(bench, leaf, found), found.leaves, within
+        )
+        return tuple(anew)
 
 
 def _for_its_level(bench: Bench, leaf: Leaf, found: Found) -> Leaf:
