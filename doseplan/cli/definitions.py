@@ -27,6 +27,13 @@ def definitions(
         float | None,
         typer.Option(help="Limit of the cord on the scale of LEM I; default the number of the case's limit."),
     ] = None,
+    beside: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="CASE=FOLDER",
+            help="Another case, as of another number of fractions, and its sweep: its tables come below.",
+        ),
+    ] = None,
     outside: Outside = False,
     as_json: Json = False,
 ) -> None:
@@ -37,22 +44,33 @@ def definitions(
         raise InputError(f"--lem1-gy-rbe: expected more than 0, at most 200, got {lem1_gy_rbe:g}")
     case = load_case(case_path(case_file, command="definitions"), outside=outside)
     folder = points or default_folder(case, "points-")
-    if not folder.is_dir():
-        raise InputError(f"{folder}: expected a folder that `doseplan sweep` has finished, got none")
+    swept = [(case, folder)]
+    for each in beside or []:
+        other, equals, there = each.partition("=")
+        if not (other and equals and there):
+            raise InputError(f"--beside: expected CASE=FOLDER like twelve.toml=points_12, got '{each}'")
+        swept.append((load_case(case_path(other, command="definitions"), outside=outside), Path(there)))
+    for _, place in swept:
+        if not place.is_dir():
+            raise InputError(f"{place}: expected a folder that `doseplan sweep` has finished, got none")
     prepare_kernels()
     from doseplan.exchange import write_text
     from doseplan.present import definitions_markdown, definitions_tables
     from doseplan.study import definitions_csv, margins_by_definition
 
     with progress() as report:
-        rows = margins_by_definition(case, folder, lem1_limit_gy_rbe=lem1_gy_rbe, progress=report)
+        rows = [
+            row
+            for each, place in swept
+            for row in margins_by_definition(each, place, lem1_limit_gy_rbe=lem1_gy_rbe, progress=report)
+        ]
     content = {"case": case.name, "margins": rows}
     write_text(folder / "definitions.json", json.dumps(content, indent=2, allow_nan=False) + "\n")
     write_text(folder / "definitions.csv", definitions_csv(rows))
-    write_text(folder / "definitions.md", definitions_markdown(rows, case=case.name))
+    write_text(folder / "definitions.md", definitions_markdown(rows))
 
     def show(console: "Console") -> None:
-        for table in definitions_tables(rows, case=case.name):
+        for table in definitions_tables(rows):
             console.print(table)
 
     answer(content, as_json, show)

@@ -21,10 +21,10 @@ SAID = (
 )
 
 
-def definitions_tables(rows: Sequence[Row], *, case: str) -> list[Table]:
-    """Make a table for each prescription and choice of other numbers: definitions down, scales across."""
+def definitions_tables(rows: Sequence[Row]) -> list[Table]:
+    """Make a table for each case, prescription and choice of others: definitions down, scales across."""
     tables = []
-    for title, names, lines in _parts(rows, case):
+    for title, names, lines in _parts(rows):
         table = Table(title=title, title_justify="left", caption_justify="left")
         for number, name in enumerate(names):
             table.add_column(name, justify="right" if number else "left")
@@ -35,22 +35,22 @@ def definitions_tables(rows: Sequence[Row], *, case: str) -> list[Table]:
     return tables
 
 
-def definitions_markdown(rows: Sequence[Row], *, case: str) -> str:
+def definitions_markdown(rows: Sequence[Row]) -> str:
     """Write the tables as Markdown."""
-    parts = [f"# {case}: which definition of the cord's dose?\n\n**{NOT_CLINICAL}**", "\n\n".join(SAID)]
-    for title, names, lines in _parts(rows, case):
+    parts = [f"# Which definition of the cord's dose?\n\n**{NOT_CLINICAL}**", "\n\n".join(SAID)]
+    for title, names, lines in _parts(rows):
         cells = [names, ["---"] * len(names), *lines]
         parts.append(f"## {title}")
         parts.append("\n".join("| " + " | ".join(line) + " |" for line in cells))
     return "\n\n".join(parts) + "\n"
 
 
-def _parts(rows: Sequence[Row], case: str) -> list[tuple[str, list[str], list[list[str]]]]:
+def _parts(rows: Sequence[Row]) -> list[tuple[str, list[str], list[list[str]]]]:
     """Divide rows into tables: title, names of columns, lines."""
     groups: dict[str, list[Row]] = {}
     for row in rows:
         others = "".join(f", {key} = {value:g}" for key, value in row["values"].items())
-        title = f"{case}: {row['total_gye']:g} GyE in {row['fractions']} fractions{others}"
+        title = f"{row['case']}: {row['total_gye']:g} GyE in {row['fractions']} fractions{others}"
         groups.setdefault(title, []).append(row)
     found = []
     for title, group in groups.items():

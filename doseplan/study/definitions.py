@@ -52,7 +52,7 @@ def margins_by_definition(
     Returns
     -------
     list of rows
-        For each choice of other numbers, prescription, structure, metric and scale: `limit_gy_rbe`,
+        For each choice of other numbers, prescription, structure, metric and scale: `case`, `limit_gy_rbe`,
         `margin_mm` (None if no point is enough), `impossible_mm` (largest separation below it that is proven
         impossible, None without a proof), `proof` ("closed" if that is the point right below, "open" if it is
         further below, "least" if the margin is the least separation of the sweep, "none" where nothing is
@@ -86,9 +86,12 @@ def definitions_csv(rows: Sequence[Row]) -> str:
     """Write the rows as CSV, header first; cells without a value are empty."""
     text = io.StringIO()
     names = [name for name in rows[0] if name not in ("values", "separations_mm")]
+    keys = list(dict.fromkeys(key for row in rows for key in row["values"]))
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow([*rows[0]["values"], *names])
-    writer.writerows([[*row["values"].values(), *(row[name] for name in names)] for row in rows])
+    writer.writerow([*keys, *names])
+    writer.writerows(
+        [*(row["values"].get(key) for key in keys), *(row[name] for name in names)] for row in rows
+    )
     return text.getvalue()
 
 
@@ -157,6 +160,7 @@ def _rows(
         rows.append(
             {
                 "values": values,
+                "case": group[0][0].case.name,
                 "total_gye": others[TOTAL],
                 "structure": structure,
                 "metric": metric,

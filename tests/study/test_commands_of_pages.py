@@ -15,6 +15,13 @@ STUDIES = re.compile(r"^(?:\S*/)?doseplan ((?:margin|sweep|population) .*)$", re
 ELSEWHERE = ("--scheduler", "--local-workers", "--table")
 """Other machines, other processes, and a file of the reader's own have tests elsewhere."""
 
+TWELVE = """
+anatomy = { levels = "T11-T12" }
+prescription = { total_gy_rbe = 57.6, fractions = 12 }
+surgery = { separation_mm = 3.0 }
+tumour = { side = "right" }
+"""
+
 COMMANDS = {found for page in PAGES for found in STUDIES.findall(page.read_text(encoding="utf-8"))}
 FEWER = re.compile(r"--anatomies \d+")
 """Two anatomies instead: any more go the same way."""
@@ -31,6 +38,8 @@ def test_pages_name_studies() -> None:
 @pytest.mark.parametrize("command", HERE)
 def test_a_study_of_a_page_ends_well(command: str, rooms, monkeypatch, capsys, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
+    # the case that a page tells its reader to write
+    (tmp_path / "twelve.toml").write_text(TWELVE, encoding="utf-8")
     monkeypatch.setattr(sys, "argv", ["doseplan", *shlex.split(command)])
     with pytest.raises(SystemExit) as ended:
         main()

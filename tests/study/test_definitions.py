@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from doseplan.case import load_case
 from doseplan.cli import main
 from doseplan.messages import InputError
 from doseplan.present.definitions_table import definitions_markdown
@@ -86,7 +87,7 @@ def test_another_limit_on_lem_needs_no_new_doses(swept: Path, made_up, doses) ->
 
 def test_tables_say_what_is_not_proven(swept: Path, made_up) -> None:
     rows = margins_by_definition(made_up.made_up_case(), swept)
-    text = definitions_markdown(rows, case="made up")
+    text = definitions_markdown(rows)
     assert "## made up: 64 GyE in 16 fractions" in text
     assert "| cord below | 50 Gy(RBE), NIRS | 50 Gy(RBE), LEM1 |" in text
     assert "| cord, maximum | 4 mm; impossible at 2 mm | none of these plans, up to 6 mm (no proof) |" in text
@@ -104,7 +105,7 @@ def test_the_least_separation_needs_no_proof(rooms, made_up, doses, monkeypatch,
     rows = margins_by_definition(case, tmp_path / "points")
     assert [row["total_gye"] for row in rows] == [60.0] * 18 + [64.0] * 18
     assert (rows[0]["margin_mm"], rows[0]["proof"]) == (0.0, "least")
-    assert "| cord, maximum | 0 mm, the least planned |" in definitions_markdown(rows, case="made up")
+    assert "| cord, maximum | 0 mm, the least planned |" in definitions_markdown(rows)
 
 
 def test_a_folder_without_points_is_refused(made_up, tmp_path: Path) -> None:
@@ -139,6 +140,19 @@ def test_the_command_prints_tables_and_leaves_its_files(
     assert len(kept["margins"]) == 18
     assert (swept / "definitions.md").stat().st_size > 500
     assert (swept / "definitions.csv").read_text().count("\n") == 19
+    other = made_up.CASE.replace("made up", "twelve").replace("64.0", "57.6, fractions = 12")
+    (tmp_path / "twelve.toml").write_text(other, encoding="utf-8")
+    sweep(load_case(tmp_path / "twelve.toml"), separation_mm=(4.0, 6.0), out=tmp_path / "points_12")
+    code, out, _ = run("--points", "points", "--beside", "twelve.toml=points_12")
+    assert code == 0
+    assert out.index("64 GyE in 16 fractions") < out.index("twelve: 57.6 GyE in 12 fractions")
+    both = list(csv.DictReader(io.StringIO((swept / "definitions.csv").read_text())))
+    assert [row["fractions"] for row in both] == ["16"] * 18 + ["12"] * 18
+    assert both[18]["case"] == "twelve"
+    code, _, said = run("--points", "points", "--beside", "twelve.toml")
+    assert (code, "--beside: expected CASE=FOLDER like" in said) == (2, True)
+    code, _, said = run("--points", "points", "--beside", "twelve.toml=points")
+    assert (code, "points: expected this study" in said) == (2, True)
     code, _, said = run("--points", "nowhere")
     assert (code, "nowhere: expected a folder that `doseplan sweep` has finished" in said) == (2, True)
     code, _, said = run("--points", "points", "--lem1-gy-rbe", "0")
