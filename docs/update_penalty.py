@@ -250,17 +250,15 @@ def verdict(record: Record) -> str:
             f"the {name} of doseplan's plan is {abs(more):.2f} GyE {'higher' if more > 0 else 'lower'}"
         )
     in_time = [each for each in record["trials"] if each["seconds"] <= ours["seconds"]]
-    budget = f"{len(in_time)} of {len(record['trials'])} trials of the penalties"
+    ended = f"{len(in_time)} of {len(record['trials'])} trials of the penalties have ended"
     held = [each for each in in_time if each["cord_maximum_gye"] <= record["cord_limit_gye"] + WITHIN_GYE]
     best = max((each["target_minimum_gye"] for each in held), default=None)
     end = (
-        "none of them holds the cord limit"
+        "no plan of theirs holds the cord limit yet"
         if best is None
-        else (f"the best of them that holds the cord limit has a target minimum of {best:.2f} GyE")
+        else f"the best that holds the cord limit has a target minimum of {best:.2f} GyE"
     )
-    return (
-        f"{said[0][0].upper()}{said[0][1:]}, {said[1]}. In the time of doseplan's plan {budget} end; {end}."
-    )
+    return f"{said[0][0].upper()}{said[0][1:]}, {said[1]}. When doseplan's plan is there, {ended}, and {end}."
 
 
 def main(words: list[str]) -> None:

@@ -72,12 +72,9 @@ def test_the_page_says_who_wins() -> None:
     text = script.page(made_up_record())
     assert "| penalties, L-BFGS-B | 50.50 | 58.50 | 49.99 | none | 90 |" in text
     assert (
-        "The target minimum of doseplan's plan is 1.50 GyE higher, the D98 of doseplan's plan is 0.50 GyE"
-        in text
+        "The target minimum of doseplan's plan is 1.50 GyE higher, the D98 of doseplan's plan is 0.50" in text
     )
-    assert (
-        "lower. In the time of doseplan's plan 1 of 2 trials of the penalties end; none of them holds" in text
-    )
+    assert "1 of 2 trials of the penalties have ended, and no plan of theirs holds the cord limit yet" in text
     assert "90 (not converged)" in text
     slower = made_up_record()
     slower["ours"]["seconds"] = 100.0
