@@ -80,8 +80,7 @@ def page(record: Record) -> str:
     lines += [
         "\n![Gap against time](planning.png)\n",
         "The first part of the time goes into finding the samples that bind; then mixtures are narrowed, "
-        "then split. Where the samples that bind would allow the whole prescription, the first bound is left "
-        "as it is: plans seek no more than that.\n",
+        "then split. Where the plan gives all that is prescribed, the first bound is left as it is.\n",
     ]
     return "\n".join(lines) + "\n"
 
