@@ -30,7 +30,7 @@ def _ellipsoid(points: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndar
     return surface, normals, neighbours, nearest, origin
 
 
-def distance(*, points: int = 60_000, positions: int = 10_000) -> Work:
+def distance(*, points: int = 60_000, positions: int = 4_000) -> Work:
     """Signed distance of positions to a surface; the ways give (position,) [mm].
 
     `scipy` is a search tree and the plane through the nearest point.
@@ -90,7 +90,7 @@ ANATOMY_ROWS = {
         unit="position",
         tolerance=0.02,
         small={"points": 6_000, "positions": 20},
-        growth={"positions": (2_500, 5_000, 10_000)},
+        growth={"positions": (2_000, 4_000, 8_000)},
     ),
     # float64, the same formula
     "contours": Row(

@@ -63,15 +63,14 @@ def stored(layers: int, half: int, samples: int, small: bool) -> tuple[EntryOper
 def rays(*, layers: int = 26, half: int = 3, samples: int = 8_000) -> Work:
     """Split the spots and trace all rays; the way gives what they met."""
     library, spots, _, phantom = setting(layers, half, samples)
-    one = traced(layers, half, samples)
 
     def build() -> np.ndarray:
         return trace_spots(phantom, spots, library).nodes
 
-    return Work(ways={"kernel": build}, pieces=one.nodes.shape[0] * one.nodes.shape[1])
+    return Work(ways={"kernel": build}, pieces=spots.sizes["spot"])
 
 
-def influence(*, layers: int = 26, half: int = 8, samples: int = 2_000) -> Work:
+def influence(*, layers: int = 26, half: int = 4, samples: int = 500) -> Work:
     """Build the operator (kernel) and the entries; the ways give (channel, spot, point) at the small size."""
     library, spots, points, _ = setting(layers, half, samples)
     lines = traced(layers, half, samples)
@@ -199,7 +198,7 @@ DOSE_ROWS = {
         small={"voxels": 12, "points": 40},
         growth={"points": (2_500, 5_000, 10_000)},
     ),
-    "rays": Row(prepare=rays, unit="node of a ray", tolerance=0.0, growth={"half": (2, 3, 5)}),
+    "rays": Row(prepare=rays, unit="spot", tolerance=0.0, growth={"half": (2, 3, 5)}),
     # places in depth and curves are float32: 6e-8 of places of up to 220 depths, where curves fall by half
     "influence": Row(prepare=influence, unit=PAIR, tolerance=2e-5, small=SMALL, growth=SPOTS_AND_SAMPLES),
     "forward_product": Row(
