@@ -3,7 +3,7 @@
 import pytest
 
 from .comparisons import COMPARISONS
-from .measure import on
+from .contest import on
 
 SMALL = [(work, way) for work, row in COMPARISONS.items() if row.small for way in ("naive", "kernel")]
 

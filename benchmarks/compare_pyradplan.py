@@ -29,7 +29,7 @@ from doseplan.cli.bench import circumstances
 from doseplan.dose import DoseOperator, dose_influence, dose_operator, trace_spots
 from doseplan.dose.curves import GRAY_MM2_PER_IDD
 
-from .measure import threads_limited
+from .contest import threads_limited
 
 HERE = Path(__file__).parent
 RESULT = HERE / "peer_pyradplan.json"

@@ -60,18 +60,17 @@ def stored(layers: int, half: int, samples: int, small: bool) -> tuple[EntryOper
     return entries, dose_operator(points, rays, library)
 
 
-def rays(*, layers: int = 26, half: int = 5, samples: int = 8_000) -> Work:
+def rays(*, layers: int = 26, half: int = 3, samples: int = 8_000) -> Work:
     """Split the spots and trace all rays; the way gives what they met."""
     library, spots, _, phantom = setting(layers, half, samples)
-    one = traced(layers, half, samples)
 
     def build() -> np.ndarray:
         return trace_spots(phantom, spots, library).nodes
 
-    return Work(ways={"kernel": build}, pieces=one.nodes.shape[0] * one.nodes.shape[1])
+    return Work(ways={"kernel": build}, pieces=spots.sizes["spot"])
 
 
-def influence(*, layers: int = 26, half: int = 8, samples: int = 12_000) -> Work:
+def influence(*, layers: int = 26, half: int = 4, samples: int = 500) -> Work:
     """Build the operator (kernel) and the entries; the ways give (channel, spot, point) at the small size."""
     library, spots, points, _ = setting(layers, half, samples)
     lines = traced(layers, half, samples)
@@ -106,38 +105,41 @@ def forward_product(*, layers: int = 26, half: int = 8, samples: int = 12_000) -
     """
     small = samples <= SMALL["samples"]
     entries, operator = stored(layers, half, samples, small)
-    start, index, *channels = entries.sample_major
     weight = setting(layers, half, samples)[1]["weight"].values
-    shape = (start.size - 1, weight.size)
-    matrices = [scipy.sparse.csr_array((values, index, start), shape=shape) for values in channels]
+    matrices, single = _matrices(entries.sample_major, weight.size), weight.astype(np.float32)
     ways: dict[str, Run] = {
         "kernel": lambda: np.array(operator.forward(weight)[::-1]),
         "entries": lambda: np.array(entries.forward(weight)[::-1]),
-        "scipy": lambda: np.array([matrix @ weight for matrix in matrices]),
+        "scipy": lambda: np.array([matrix @ single for matrix in matrices]),
         "naive": lambda: np.asarray(_twin().forward(*entries.sample_major, weight)),
     }
-    return Work(ways=ways, pieces=index.size, moved_bytes=BYTES_PER_PAIR * operator.pairs)
+    return Work(ways=ways, pieces=matrices[0].nnz, moved_bytes=BYTES_PER_PAIR * operator.pairs)
 
 
 def adjoint_product(*, layers: int = 26, half: int = 8, samples: int = 12_000) -> Work:
     """Multiply the transpose by gradients of both channels: the same ways; they give (spot,)."""
     small = samples <= SMALL["samples"]
     entries, operator = stored(layers, half, samples, small)
-    start, index, *channels = entries.spot_major
     gradient = np.random.default_rng(3).normal(size=(2, samples))
-    matrices = [
-        scipy.sparse.csr_array((values, index, start), shape=(start.size - 1, samples)) for values in channels
-    ]
+    matrices, single = _matrices(entries.spot_major, samples), gradient.astype(np.float32)
     ways: dict[str, Run] = {
         "kernel": lambda: operator.adjoint(gradient[1], gradient[0]),
         "entries": lambda: entries.adjoint(gradient[1], gradient[0]),
-        "scipy": lambda: matrices[0] @ gradient[0] + matrices[1] @ gradient[1],
+        "scipy": lambda: matrices[0] @ single[0] + matrices[1] @ single[1],
         "naive": lambda: np.asarray(_twin().adjoint(*entries.spot_major, *gradient)),
     }
-    return Work(ways=ways, pieces=index.size, moved_bytes=BYTES_PER_PAIR * operator.pairs)
+    return Work(ways=ways, pieces=matrices[0].nnz, moved_bytes=BYTES_PER_PAIR * operator.pairs)
 
 
-def tracing(*, voxels: int = 160, points: int = 40_000) -> Work:
+def _matrices(entries: tuple[np.ndarray, ...], columns: int) -> list[scipy.sparse.csr_array]:
+    """Hold both channels as scipy multiplies them quickest: in float32 and int32, for it copies to mix."""
+    start, index, *channels = entries
+    places, ends = index.astype(np.int32), start.astype(np.int32)
+    shape = (start.size - 1, columns)
+    return [scipy.sparse.csr_array((values, places, ends), shape=shape) for values in channels]
+
+
+def tracing(*, voxels: int = 96, points: int = 10_000) -> Work:
     """Trace points to the edge of a grid of random rsp; the ways give (field, point)."""
     rng = np.random.default_rng(4)
     rsp = rng.random((voxels, voxels, voxels))
@@ -184,8 +186,8 @@ def point_by_point(*, layers: int = 26, half: int = 5, samples: int = 2_000) -> 
     )
 
 
-SMALL = {"layers": 3, "half": 1, "samples": 40}
-SPOTS_AND_SAMPLES = {"layers": (7, 14, 27), "samples": (2_000, 4_000, 8_000)}
+SMALL = {"layers": 3, "half": 1, "samples": 20}
+SPOTS_AND_SAMPLES = {"layers": (7, 14, 27), "samples": (1_000, 2_000, 4_000)}
 
 DOSE_ROWS = {
     # float64, sums of positive terms
@@ -194,9 +196,9 @@ DOSE_ROWS = {
         unit="voxel crossed",
         tolerance=1e-12,
         small={"voxels": 12, "points": 40},
-        growth={"points": (10_000, 20_000, 40_000)},
+        growth={"points": (2_500, 5_000, 10_000)},
     ),
-    "rays": Row(prepare=rays, unit="node of a ray", tolerance=0.0, growth={"half": (3, 5, 8)}),
+    "rays": Row(prepare=rays, unit="spot", tolerance=0.0, growth={"half": (2, 3, 5)}),
     # places in depth and curves are float32: 6e-8 of places of up to 220 depths, where curves fall by half
     "influence": Row(prepare=influence, unit=PAIR, tolerance=2e-5, small=SMALL, growth=SPOTS_AND_SAMPLES),
     "forward_product": Row(

@@ -42,7 +42,7 @@ def _water(slabs: int) -> tuple[Tables, Voxels, Source]:
     return tables, Voxels(media, grid, place, slabs), thin_beam(200.0, 0.0, 0.0)
 
 
-def flight(*, ions: int = 20_000) -> Work:
+def flight(*, ions: int = 5_000) -> Work:
     """Slow down ions that neither react nor stray; the ways give (slab, channel) [MeV].
 
     The naive way follows one ion, 2 um at a time, and does not cut its steps at the voxels' faces.
@@ -69,7 +69,7 @@ def flight(*, ions: int = 20_000) -> Work:
     return Work(ways={"kernel": kernel, "naive": naive}, pieces=ions)
 
 
-def histories(*, ions: int = 8_000) -> Work:
+def histories(*, ions: int = 2_000) -> Work:
     """Follow ions of 200 MeV/u with all their fragments in water: what a history costs."""
     tables, voxels, source = _water(220)
 
@@ -91,7 +91,5 @@ PARTICLE_ROWS = {
     ),
     # pieces of 2 um that straddle a face go to one side: 1e-3 of a slab near the end of the range
     "flight": Row(prepare=flight, unit="ion", tolerance=1e-3, small={"ions": 2}),
-    "histories": Row(
-        prepare=histories, unit="history", tolerance=0.0, growth={"ions": (2_000, 4_000, 8_000)}
-    ),
+    "histories": Row(prepare=histories, unit="history", tolerance=0.0, growth={"ions": (500, 1_000, 2_000)}),
 }

@@ -29,7 +29,7 @@ PACKAGE = "doseplan_benchmarks"
 @app.command(epilog="Example: doseplan bench --out bench.json")
 def bench(
     work: Annotated[list[str] | None, typer.Argument(help="Rows to time; all if none is named.")] = None,
-    seconds: Annotated[float, typer.Option(min=0.0, max=60.0, help="For the turns of a comparison.")] = 1.0,
+    seconds: Annotated[float, typer.Option(min=0.0, max=60.0, help="For the turns of a comparison.")] = 2.0,
     against: Annotated[Path | None, typer.Option(help="Stored ratios; default: those bundled.")] = None,
     out: Annotated[Path | None, typer.Option(help="Results, .json.")] = None,
     as_json: Json = False,

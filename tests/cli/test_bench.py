@@ -10,7 +10,7 @@ from doseplan.cli import main
 from doseplan.cli.bench import benchmark_file, benchmark_module
 
 judge = benchmark_module("judge")
-measure = benchmark_module("measure")
+contest = benchmark_module("contest")
 
 
 def run(
@@ -82,7 +82,7 @@ def test_bad_stored_ratios_are_refused(
 
 def record(**changes: Any) -> dict[str, Any]:
     row = {
-        "ratios": {"scipy / kernel, 1 thread": 4.0, "1 / 2 threads": 1.9},
+        "ratios": {"scipy / kernel, 1 thread": 4.0, "2 threads for 1": 1.9},
         "peak_mib": 10.0,
         "growth": {"samples": {"exponent": 1.05}},
     }
@@ -95,7 +95,7 @@ def test_the_same_run_is_no_regression() -> None:
 
 def test_what_is_worse_is_named() -> None:
     baseline = judge.baseline_of([record()] * 3)
-    slower = record(ratios={"scipy / kernel, 1 thread": 2.5, "1 / 2 threads": 1.9})
+    slower = record(ratios={"scipy / kernel, 1 thread": 2.5, "2 threads for 1": 1.9})
     assert judge.regressions(slower, baseline) == [
         "product: expected scipy / kernel, 1 thread of at least 3, got 2.5"
     ]
@@ -103,13 +103,13 @@ def test_what_is_worse_is_named() -> None:
     assert "expected growth below samples^1.5, got ^1.90" in judge.regressions(square, baseline)[0]
     assert "expected at most 12.0 MiB, got 40.0 MiB" in judge.regressions(record(peak_mib=40.0), baseline)[0]
     assert (
-        "expected the ratio '1 / 2 threads', got none"
+        "expected the ratio '2 threads for 1', got none"
         in judge.regressions(record(ratios={"scipy / kernel, 1 thread": 4.0}), baseline)[0]
     )
 
 
 def test_two_threads_are_not_held_against_a_busy_machine() -> None:
-    one = {**record(ratios={"scipy / kernel, 1 thread": 4.0, "1 / 2 threads": 1.0}), "busy": True}
+    one = {**record(ratios={"scipy / kernel, 1 thread": 4.0, "2 threads for 1": 1.0}), "busy": True}
     assert judge.regressions(one, judge.baseline_of([record()] * 3)) == []
 
 
@@ -131,20 +131,42 @@ def test_stored_ratios_are_of_rows_that_exist() -> None:
     assert set(baseline["rows"]) <= set(rows)
 
 
+def spells(names: str) -> tuple[list[str], Any]:
+    """Let ways that only say their names take turns in all spells, without time."""
+    called: list[str] = []
+    found = contest.Contest({name: lambda name=name: called.append(name) for name in names}, 0.0)
+    for _ in range(contest.SPELLS):
+        found.spell()
+    return called, found.turns
+
+
 def test_a_long_way_is_not_warmed_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    called: list[str] = []
-    runs = {name: lambda name=name: called.append(name) for name in "ab"}
-    monkeypatch.setattr(measure, "LONG_S", 0.0)
-    turns = measure.interleaved(runs, 0.0)
-    assert called == ["a", "b", "a", "b", "b", "a"]
-    assert all(len(found.cpu) == measure.LEAST_TURNS for found in turns.values())
+    monkeypatch.setattr(contest, "LONG_S", 0.0)
+    called, turns = spells("ab")
+    # the first turns count: the first spell asks for no more
+    assert called[:2] == ["a", "b"]
+    assert sorted(called) == ["a"] * 3 + ["b"] * 3
+    assert all(len(found.cpu) == contest.LEAST_TURNS for found in turns.values())
 
 
-def test_ways_take_turns_forwards_and_backwards() -> None:
-    called: list[str] = []
-    runs = {name: lambda name=name: called.append(name) for name in "ab"}
-    turns = measure.interleaved(runs, 0.0)
-    assert all(len(found.cpu) == len(found.wall) == measure.LEAST_TURNS for found in turns.values())
-    order = [name for index, name in enumerate(called) if index == 0 or called[index - 1] != name]
-    # each is warmed up alone, then a b, b a, a b
-    assert order == ["a", "b", "a", "b", "a", "b"]
+def test_ways_have_the_same_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = [0.0]
+    monkeypatch.setattr(contest.time, "perf_counter", lambda: clock[0])
+
+    def takes(seconds: float) -> Any:
+        return lambda: clock.__setitem__(0, clock[0] + seconds)
+
+    found = contest.Contest({"slow": takes(0.375), "quick": takes(0.125)}, 6.0)
+    for _ in range(contest.SPELLS):
+        found.spell()
+    assert {name: len(turns.wall) for name, turns in found.turns.items()} == {"slow": 8, "quick": 24}
+    assert found.turns["quick"].wall == pytest.approx([0.125] * 24)
+
+
+def test_the_quickest_turn_of_all_spells_counts() -> None:
+    found = contest.Contest({"a": lambda: None}, 0.0)
+    found.turns["a"] = contest.Turns(cpu=[8.0, 6.0, 9.0], wall=[7.0, 6.5, 5.0])
+    # on one thread the processor's time, if it is not that of threads which wait; on two the clock
+    assert (found.quickest("a"), found.quickest("a", 2)) == (5.0, 5.0)
+    found.turns["a"] = contest.Turns(cpu=[4.0, 6.0, 9.0], wall=[7.0, 6.5, 5.0])
+    assert (found.quickest("a"), found.quickest("a", 2)) == (4.0, 5.0)
