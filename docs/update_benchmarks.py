@@ -5,6 +5,7 @@ of `docs/update_planning.py`, which draws how proofs close.
 """
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +14,16 @@ from matplotlib.figure import Figure
 from update_planning import RECORD as PROOFS
 from update_planning import proof_table
 
+from doseplan.cli.bench import benchmark_module
+
 ROOT = Path(__file__).parent.parent
 PAGE = ROOT / "docs" / "benchmarks.md"
 FIGURE = ROOT / "docs" / "benchmarks_growth.png"
 RESULT = ROOT / "benchmarks" / "result.json"
+BASELINE = ROOT / "benchmarks" / "baseline.json"
 PEER = ROOT / "benchmarks" / "peer_pyradplan.json"
+
+SECOND = benchmark_module("measure").SECOND
 
 Record = dict[str, Any]
 
@@ -26,13 +32,15 @@ HEAD = """# Benchmarks
 Written by `python docs/update_benchmarks.py` from stored results; nothing here is typed by hand.
 `doseplan bench` prints the same table on your machine and exits 4 if a ratio is worse than the stored ones
 (`benchmarks/baseline.json`). Trust ratios, not nanoseconds: they compare ways of doing the same work that
-took turns in one run. On one thread the processor's time counts, on two the clock; of each way the quickest
-turn.
+took turns in one run, in spells that are spread over it. On one thread the processor's time counts, on two
+the clock; of each way the quickest turn.
 
 - **naive**: the slow twin in plain Python that the tests compare with, at a small size.
 - **scipy**, **numpy**: the usual tools, on one core.
 - **of roofline**: the least time in which the bytes of the work can be read from memory, over the time taken;
   only where memory is the limit.
+- **second thread**: how much quicker two threads make the work, over how much quicker they make sums that
+  need neither memory nor each other; 1 is all that the machine gave at the time.
 - **growth**: the fitted power of the size with which time grows; 1 is a straight line.
 - **compile**: processor time of the first call with an empty cache, less that of a later one.
 - **peak**: what one turn allocates at most.
@@ -46,6 +54,7 @@ COLUMNS = (
     "Bytes",
     "Others take times as long",
     "Of roofline",
+    "Second thread",
     "Growth",
     "Compile",
     "Peak",
@@ -54,14 +63,16 @@ COLUMNS = (
 
 def main() -> None:
     """Write page and figure."""
-    result, proofs, peer = (json.loads(path.read_text(encoding="utf-8")) for path in (RESULT, PROOFS, PEER))
-    PAGE.write_text(page(result, proofs, peer), encoding="utf-8")
+    result, baseline, proofs, peer = (
+        json.loads(path.read_text(encoding="utf-8")) for path in (RESULT, BASELINE, PROOFS, PEER)
+    )
+    PAGE.write_text(page(result, baseline, proofs, peer), encoding="utf-8")
     draw(result["rows"]).savefig(FIGURE, dpi=120, metadata={"Software": None})
 
 
-def page(result: Record, proofs: Record, peer: Record) -> str:
+def page(result: Record, baseline: Record, proofs: Record, peer: Record) -> str:
     """Lay out everything."""
-    parts = (table(result), figure_lines(result), proof_lines(proofs), peer_lines(peer))
+    parts = (table(result), spread(baseline), figure_lines(result), proof_lines(proofs), peer_lines(peer))
     return "\n".join([HEAD, *(line for part in parts for line in part), ""])
 
 
@@ -93,7 +104,7 @@ def _line(name: str, row: Record) -> str:
         if ratio.endswith((" / kernel, 1 thread", "small size")) and not ratio.startswith("roofline")
     ]
     roof = ratios.get("roofline / kernel, 1 thread")
-    two = nanoseconds.get("kernel, 2 threads")
+    two, second = nanoseconds.get("kernel, 2 threads"), ratios.get(SECOND)
     cells = [
         name.replace("_", " "),
         row["unit"],
@@ -102,11 +113,28 @@ def _line(name: str, row: Record) -> str:
         f"{row['bytes_per_piece']:.0f}" if row["bytes_per_piece"] else "",
         ", ".join(others),
         "" if roof is None else f"{100.0 * roof:.0f} %",
+        "" if second is None else f"{second:.2f}",
         ", ".join(f"{axis} {growth['exponent']:.2f}" for axis, growth in row["growth"].items()),
         f"{row['compile_s']:.1f} s",
         f"{row['peak_mib']:.1f} MiB",
     ]
     return "| " + " | ".join(cells) + " |"
+
+
+def spread(baseline: Record) -> list[str]:
+    """Say how well ratios repeat."""
+    found = [
+        (entry["spread"], f"{name.replace('_', ' ')}: {ratio}")
+        for name, row in baseline["rows"].items()
+        for ratio, entry in row["ratios"].items()
+    ]
+    most, which = max(found)
+    return [
+        "",
+        f"Later runs are judged by {baseline['runs']} whole ones (commit {baseline['commit']}), one by one:",
+        f"none of {len(found)} ratios differs by more than {math.ceil(100.0 * most)} % between them "
+        f"(most: {which}).",
+    ]
 
 
 def figure_lines(result: Record) -> list[str]:

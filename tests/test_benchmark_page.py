@@ -39,12 +39,20 @@ def table(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
 
 
 def test_the_page_is_that_of_the_stored_results() -> None:
-    records = (page.RESULT, page.PROOFS, page.PEER)
-    result, proofs, found = (json.loads(path.read_text(encoding="utf-8")) for path in records)
+    paths = (page.RESULT, page.BASELINE, page.PROOFS, page.PEER)
+    records = [json.loads(path.read_text(encoding="utf-8")) for path in paths]
     text = page.PAGE.read_text(encoding="utf-8")
-    assert text == page.page(result, proofs, found)
+    assert text == page.page(*records)
     assert "(planning.png)" in text
     assert (page.PAGE.parent / "planning.png").is_file()
+
+
+def test_stored_ratios_repeat() -> None:
+    """What later runs are held against repeats within 15 %, also on two threads."""
+    rows = json.loads(page.BASELINE.read_text(encoding="utf-8"))["rows"]
+    entries = {(name, ratio): entry for name, row in rows.items() for ratio, entry in row["ratios"].items()}
+    assert {pair: each["spread"] for pair, each in entries.items() if each["spread"] > 0.15} == {}
+    assert sum(ratio == page.SECOND for _, ratio in entries) == len(rows)
 
 
 @pytest.mark.parametrize("biology", [False, True])
