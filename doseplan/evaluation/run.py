@@ -6,7 +6,6 @@ from typing import Any
 import xarray as xr
 
 from doseplan import schema
-from doseplan.biology import require_same_scale
 from doseplan.case import parse_case
 from doseplan.case.spec import Case
 from doseplan.dose import implant_crossings
@@ -49,14 +48,13 @@ def evaluate(tree: xr.DataTree, case: Case | None = None) -> dict[str, Any]:
         )
     doses = {name: _node(tree, name, "samples") for name in names}
     arms = {name: _arm(case, tree, name, doses[name]) for name in names}
-    labels = [doses[name]["sample_dose_rbe"].attrs for name in names]
-    for other in labels[1:]:
-        require_same_scale(labels[0], other)
+    # each arm is held against the scale and the fractions of the case
+    label = doses[names[0]]["sample_dose_rbe"].attrs
     return {
         "case": case.name,
-        "scale": labels[0]["scale"],
-        "rbe_model": labels[0]["rbe_model"],
-        "fractions": int(labels[0]["fractions"]),
+        "scale": label["scale"],
+        "rbe_model": label["rbe_model"],
+        "fractions": int(label["fractions"]),
         "prescription_gye": case.prescription.total_gy_rbe,
         "arms": arms,
         "staging": staging(case, {name: _node(tree, name, "anatomy") for name in names}),

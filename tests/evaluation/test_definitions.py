@@ -61,7 +61,10 @@ def test_doses_of_a_gradient_have_closed_forms(monkeypatch) -> None:
         }
     )
 
+    asked = []
+
     def made_dose(case, phantom, points, spots, library, *, rays):
+        asked.append((case, phantom, spots, library, *rays))
         dose = 20.0 + 2.0 * points["sample_position"].values[:, 0]
         return xr.Dataset(
             {
@@ -74,10 +77,15 @@ def test_doses_of_a_gradient_have_closed_forms(monkeypatch) -> None:
             }
         )
 
-    monkeypatch.setattr(definitions, "trace_spots", lambda *_: None)
+    monkeypatch.setattr(definitions, "trace_spots", lambda *words: words)
     monkeypatch.setattr(definitions, "sample_dose", made_dose)
     case = SimpleNamespace(prv_margin_mm=2.0, prescription=SimpleNamespace(scale="NIRS", fractions=16))
-    found = doses_by_definition(case, phantom, samples, xr.Dataset(), xr.Dataset())
+    spots, library = xr.Dataset(), xr.Dataset()
+    found = doses_by_definition(case, phantom, samples, spots, library)
+    # rays of these spots through this phantom, and the doses on them
+    for words in asked:
+        given = (case, phantom, spots, library, phantom, spots, library)
+        assert all(one is other for one, other in zip(words, given, strict=True))
     assert found["cord"]["max"] == {"NIRS": 24.0, "LEM1": 36.0}
     # the middles of both volumes lie at 0.01 and 0.03 cm3
     assert found["cord"]["d0_03cc"]["NIRS"] == pytest.approx(20.0)

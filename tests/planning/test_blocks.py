@@ -24,6 +24,12 @@ def test_blocks_give_the_products_of_the_matrix(columns):
         np.testing.assert_allclose(mine, direct, rtol=1e-13)
 
 
+def test_a_matrix_is_made_in_a_fixed_number_of_parts():
+    made = []
+    Blocks(lambda columns: made.append((columns.start, columns.stop)) or np.ones((2, 5)), 40)
+    assert sorted(made) == [(5 * part, 5 * part + 5) for part in range(8)]
+
+
 def test_one_thread_gives_the_bits_of_all():
     rng = np.random.default_rng(0)
     matrix, left, right = rng.random((60, 5000)), rng.random(60), rng.random(5000)
