@@ -51,6 +51,12 @@ def test_a_given_case_is_taken(tree, case) -> None:
     assert evaluate(tree, case)["assumptions"] == list(case.assumptions)
 
 
+def test_one_arm_is_a_run(tree) -> None:
+    del tree["none"]
+    del tree["decompressed"]
+    assert list(evaluate(tree)["arms"]) == ["separated"]
+
+
 def test_a_case_without_a_name_is_called_like_its_file(tree) -> None:
     lines = tree.attrs["case_toml"].splitlines()
     tree.attrs["case_toml"] = "\n".join(line for line in lines if not line.startswith("name ="))
