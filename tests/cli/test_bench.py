@@ -86,7 +86,7 @@ def record(**changes: Any) -> dict[str, Any]:
         "peak_mib": 10.0,
         "growth": {"samples": {"exponent": 1.05}},
     }
-    return {"busy": False, "commit": "", "rows": {"product": {**row, **changes}}}
+    return {"busy": False, "threads": [1, 2], "commit": "", "rows": {"product": {**row, **changes}}}
 
 
 def test_the_same_run_is_no_regression() -> None:
@@ -111,6 +111,13 @@ def test_what_is_worse_is_named() -> None:
 def test_two_threads_are_not_held_against_a_busy_machine() -> None:
     one = {**record(ratios={"scipy / kernel, 1 thread": 4.0, "2 threads for 1": 1.0}), "busy": True}
     assert judge.regressions(one, judge.baseline_of([record()] * 3)) == []
+
+
+def test_a_machine_of_one_core_is_not_asked_for_two_threads() -> None:
+    one = {**record(ratios={"scipy / kernel, 1 thread": 4.0}), "threads": [1]}
+    assert judge.regressions(one, judge.baseline_of([record()] * 3)) == []
+    slower = {**record(ratios={"scipy / kernel, 1 thread": 1.0}), "threads": [1]}
+    assert len(judge.regressions(slower, judge.baseline_of([record()] * 3))) == 1
 
 
 def test_a_busy_run_stores_nothing_of_two_threads() -> None:
