@@ -33,8 +33,8 @@ def _ellipsoid(points: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndar
 def distance(*, points: int = 6_000, positions: int = 4_000) -> Work:
     """Signed distance of positions to a surface; the ways give (position,) [mm].
 
-    `scipy` is a search tree and the plane through the nearest point. The surface fits into a core's own cache:
-    the next one is shared with other programs, which made the ratio half of what it was.
+    `scipy` is a search tree and the plane through the nearest point. The surface fits into a core's own
+    cache: the next one is shared with other programs, which made the ratio half of what it was.
     """
     surface, normals, neighbours, nearest, origin = _ellipsoid(points)
     spread = float(np.sqrt(1.2 * np.pi * 6.0 * AXES_MM[0] * AXES_MM[2] / points))

@@ -122,19 +122,26 @@ def _line(name: str, row: Record) -> str:
 
 
 def spread(baseline: Record) -> list[str]:
-    """Say how well ratios repeat."""
-    found = [
-        (entry["spread"], f"{name.replace('_', ' ')}: {ratio}")
-        for name, row in baseline["rows"].items()
-        for ratio, entry in row["ratios"].items()
-    ]
-    most, which = max(found)
-    return [
+    """Say how well ratios repeat, on one thread and on two."""
+    lines = [
         "",
-        f"Later runs are judged by {baseline['runs']} whole ones (commit {baseline['commit']}), one by one:",
-        f"none of {len(found)} ratios differs by more than {math.ceil(100.0 * most)} % between them "
-        f"(most: {which}).",
+        f"Later runs are judged by {baseline['runs']} whole ones (commit {baseline['commit']}), one by one.",
     ]
+    for two, threads in ((False, "one thread"), (True, "two threads")):
+        found = [
+            (entry["spread"], f"{name.replace('_', ' ')}: {ratio}")
+            for name, row in baseline["rows"].items()
+            for ratio, entry in row["ratios"].items()
+            if ("2 threads" in ratio) == two
+        ]
+        if found:
+            most, which = max(found)
+            percent = math.ceil(100.0 * most)
+            lines.append(
+                f"None of {len(found)} ratios on {threads} differs by more than {percent} % between them "
+                f"(most: {which})."
+            )
+    return lines
 
 
 def figure_lines(result: Record) -> list[str]:
