@@ -190,7 +190,8 @@ def draw(rows: Record) -> Figure:
     span = np.array([low, high])
     for per_piece in 10.0 ** np.arange(-10, -3):
         axes.loglog(span, span * per_piece, color="0.85", lw=0.7, zorder=0)
-    axes.set_ylim(5e-4, 5.0)
+    times = [time for row in rows.values() for growth in row["growth"].values() for time in growth["seconds"]]
+    axes.set_ylim(0.5 * min(times), 2.0 * max(times))
     axes.set_xlabel("pieces of work")
     axes.set_ylabel("seconds, one thread")
     figure.legend(loc="outside right upper", fontsize=8, frameon=False)

@@ -47,6 +47,15 @@ def test_the_page_is_that_of_the_stored_results() -> None:
     assert (page.PAGE.parent / "planning.png").is_file()
 
 
+def test_the_figure_shows_every_time() -> None:
+    rows = json.loads(page.RESULT.read_text(encoding="utf-8"))["rows"]
+    axes = page.draw(rows).axes[0]
+    low, high = axes.get_ylim()
+    times = [time for row in rows.values() for growth in row["growth"].values() for time in growth["seconds"]]
+    assert times
+    assert all(low < time < high for time in times)
+
+
 def test_stored_ratios_repeat() -> None:
     """What later runs are held against repeats within 15 % on one thread; on two others have a say."""
     rows = json.loads(page.BASELINE.read_text(encoding="utf-8"))["rows"]
