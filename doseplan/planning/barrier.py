@@ -36,7 +36,7 @@ BELOW_GYE = 2.0
 NEAREST = 3e-3
 """[1] sum of all products of slack and multiplier at which the barrier stays [parts of the prescription]."""
 
-ENOUGH, LEAST_STEPS = 0.01, 24
+ENOUGH, LEAST_STEPS = 0.005, 24
 """[1] the same sum at which a plan is good enough, about how far its objective is below the best nearby, and
 steps taken in any case: the problem is not convex, and plans go on rising from where they lingered."""
 
