@@ -14,16 +14,27 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from doseplan.planning.interior import solve_program
-from doseplan.planning.programs import Bench, priced, program_rows, settled_with, strengthened
+from doseplan.planning.core import (
+    COLUMNS_JOINING,
+    HOLDING,
+    ROWS_JOINING,
+    WEIGHTY,
+    Core,
+    Solved,
+    Table,
+    essence,
+    solve_core,
+    used,
+    worst,
+)
+from doseplan.planning.programs import Bench, Outcome, priced, program_rows, settled_with, strengthened
 from doseplan.planning.relaxation import Cut, Leaf, chord, narrowed, other_side, root_on_arc
 
 Array = NDArray[np.float64]
 Indices = NDArray[np.int64]
-Rows = tuple[Array, Array]
 
-TOLERANCE = 3e-3
-"""[1] of the programs."""
+TOLERANCE, ROUGH, FINER = 3e-3, 0.03, 0.7
+"""[1] of the programs: in the end, of the first, and by what it falls from one to the next."""
 
 BELOW = 5e-4
 """[1] programs allow plans this far below the level, so that what they refute is refuted strictly."""
@@ -34,14 +45,12 @@ BEYOND = 1e-2
 WORTH = 0.02
 """[1] of the chord: cuts that take less are left out."""
 
-PRICINGS = 6
-"""Times that columns which the multipliers misprice join and the program is solved again."""
+PRICINGS = 10
+"""Times that rows and columns join the core of a program at most, and it is solved again."""
 
-JOINING = 300
-"""Columns that join at a time."""
-
-USED = 1e-2
-"""[1] of the largest scaled weight: spots with less are left out of the programs of other rows."""
+MISSED, MISSED_AT_LAST = 3e-3, 0.1
+"""[1] of level or limit: rows that the solution misses by more join; by how much they may be missed in the
+end, which only makes the cut weaker."""
 
 BATCH = 8
 """Rows whose programs are solved with the same mixtures, whatever the number of threads."""
@@ -53,16 +62,16 @@ class _End:
 
     leaf
         Refutes what lies beyond; None where hardly anything could be taken.
-    columns
-        Spots that the program used.
+    core
+        What the program used.
     """
 
     leaf: Leaf | None
-    columns: Indices
+    core: Core
 
 
 def narrow(
-    bench: Bench, rows: Iterable[int], tangent: Array, weight: Array
+    bench: Bench, rows: Iterable[int], tangent: Array, root: Outcome
 ) -> tuple[Bench, tuple[Leaf, ...]]:
     """Narrow the mixtures of some target rows, from both ends.
 
@@ -71,8 +80,8 @@ def narrow(
     rows
         In the order in which they are narrowed: each batch knows what those before have shown.
     tangent : (limited row,)
-    weight : (spot,) [1e6 ions]
-        Of a point that the relaxation allows for the level: its spots are in all programs.
+    root
+        Of the relaxation: its rows and spots are in all programs.
 
     Returns
     -------
@@ -83,78 +92,81 @@ def narrow(
     """
     steps: list[Leaf] = []
     waiting = [int(row) for row in rows]
-    amount = weight / bench.unit
-    base = np.flatnonzero(amount > USED * amount.max())
-    used = {True: base, False: base}
+    base = _core_of(bench, root)
+    cores = {True: base, False: base}
     with ThreadPoolExecutor(numba.get_num_threads()) as pool:
         for first in range(0, len(waiting), BATCH):
-            ends = [(row, side) for row in waiting[first : first + BATCH] for side in (True, False)]
-            refuted = partial(_refuted_end, bench, _table(bench, tangent), tangent, base, dict(used))
-            found = list(pool.map(refuted, ends))
+            ends = [(row, side) for row in waiting[first : first + BATCH] for side in cores]
+            refuted = partial(_refuted_end, bench, _table(bench, tangent), tangent)
+            found = list(pool.map(refuted, [cores[side] for _, side in ends], ends))
             leaves = [end.leaf for end in found if end.leaf is not None]
             steps.extend(leaves)
             bench = settled_with(bench, tuple(other_side(leaf.path[-1]) for leaf in leaves))
-            for side in used:
-                of_side = [end.columns for end, (_, other) in zip(found, ends, strict=True) if other == side]
-                used[side] = np.unique(np.concatenate([base, *of_side]))
+            cores = {True: base, False: base}
+            for (_, side), end in zip(ends, found, strict=True):
+                cores[side] = cores[side].joined(end.core)
     return bench, tuple(steps)
 
 
-def _table(bench: Bench, tangent: Array) -> Rows:
-    return program_rows(bench, (), chord(bench.mixture, bench.effect), tangent)
+def _core_of(bench: Bench, root: Outcome) -> Core:
+    """Take the rows and spots that a relaxation uses."""
+    dual = np.concatenate([root.leaf.target * bench.effect, root.leaf.limit * bench.evidence.most])
+    return Core(rows=used(dual, HOLDING), columns=used(root.weight / bench.unit, WEIGHTY))
+
+
+def _table(bench: Bench, tangent: Array) -> tuple[Table, Array]:
+    """Write the rows of all programs; the last column is the level's own scale. And what limits them."""
+    full, limit = program_rows(bench, (), chord(bench.mixture, bench.effect), tangent)
+    level = -limit
+    level[: bench.evidence.targets] += 1.0 - BELOW
+    return Table(full=full, level=level), limit
 
 
 def _refuted_end(
-    bench: Bench,
-    table: Rows,
-    tangent: Array,
-    base: Indices,
-    begin: dict[bool, Indices],
-    end: tuple[int, bool],
+    bench: Bench, known: tuple[Table, Array], tangent: Array, core: Core, end: tuple[int, bool]
 ) -> _End:
     """Refute the largest, or the least, mixtures of a row."""
     row, at_least = end
-    full, limit = table
+    table, limit = known
     evidence = bench.evidence
     of_row = (evidence.linear[row] * bench.unit, evidence.root[row] * bench.unit)
     counted, held = of_row if at_least else of_row[::-1]
-    columns = begin[at_least]
-    for _ in range(PRICINGS):
-        # the last column is the level's own scale
-        matrix = np.zeros((limit.size + 1, columns.size + 1))
-        matrix[:-1, :-1] = full[:, columns]
-        matrix[:-1, -1] = -limit
-        matrix[: evidence.targets, -1] += 1.0 - BELOW
-        matrix[-1, :-1] = held[columns]
-        right = np.zeros(limit.size + 1)
-        right[-1] = 1.0
-        solution = solve_program(matrix, right, np.append(counted[columns], 0.0), tolerance=TOLERANCE)
-        weight, dual = solution.primal[:-1], solution.dual
-        most = dual[-1] * (1.0 + BEYOND)
-        used = np.union1d(base, columns[weight > USED * weight.max()])
-        none = _End(leaf=None, columns=used)
-        if not (np.isfinite(dual).all() and most > 0.0 and dual[: evidence.targets].sum() > 0.0):
+    tolerance = ROUGH
+    for number in range(PRICINGS):
+        solved = solve_core(table, core, counted, held, tolerance=tolerance)
+        none = _End(leaf=None, core=essence(core, solved))
+        if not _proper(solved, evidence.targets):
             return none
+        over = solved.over / max(solved.level, 1e-30)
+        missed = worst(over - MISSED, ROWS_JOINING)
+        most = solved.last * (1.0 + BEYOND)
         cut = Cut(row=row, ratio=float(most if at_least else 1.0 / most), at_least=at_least)
-        if not _worth(bench, cut):
-            return none
-        behind = most * held - counted
-        taken, limits_held = priced(full, dual[:-1], evidence.targets, tangent.size)
         # the cut of a least mixture speaks of a - ratio b
-        multiplier = bench.effect * (1.0 if at_least else most)
-        part, leaf = strengthened(
-            bench, (cut,), limit, tangent, np.append(dual[:-1], multiplier), taken + behind, limits_held
-        )
-        if part < 1.0:
+        dual = np.append(solved.dual, bench.effect * (1.0 if at_least else most))
+        taken, limits_held = priced(table.full, solved.dual, evidence.targets, tangent.size)
+        taken += most * held - counted
+        part, leaf = strengthened(bench, (cut,), limit, tangent, dual, taken, limits_held)
+        worth = _worth(bench, cut)
+        settled = missed.size == 0 and tolerance == TOLERANCE
+        if settled and not worth:
+            return none
+        if part < 1.0 and worth and (over.max() < MISSED_AT_LAST or number == PRICINGS - 1):
             # the program knew the chords of the whole range
             return replace(none, leaf=replace(leaf, chords=len(bench.settled)))
-        mispriced = -(taken + behind)
-        mispriced[columns] = 0.0
-        bad = np.flatnonzero(mispriced > 0.0)
-        if bad.size == 0:
+        mispriced = -taken
+        mispriced[core.columns] = 0.0
+        more = Core(rows=missed, columns=worst(mispriced, COLUMNS_JOINING))
+        nothing = more.rows.size == more.columns.size == 0
+        if settled and nothing:
             return none
-        columns = np.union1d(columns, bad[np.argsort(-mispriced[bad], kind="stable")[:JOINING]])
+        tolerance = TOLERANCE if nothing else max(TOLERANCE, FINER * tolerance)
+        core = core.joined(more)
     return none
+
+
+def _proper(solved: Solved, targets: int) -> bool:
+    dual = solved.dual
+    return bool(np.isfinite(dual).all() and 0.0 < solved.last < np.inf and dual[:targets].sum() > 0.0)
 
 
 def _worth(bench: Bench, cut: Cut) -> bool:

@@ -107,7 +107,7 @@ def proven(
     for _ in range(ROUNDS if programs > 1 else 0):
         watch(0, root.part)
         before = root.part
-        bench, narrower = narrow(bench, flattered(bench, root), tangent, root.weight)
+        bench, narrower = narrow(bench, flattered(bench, root), tangent, root)
         steps = (*steps, *narrower)
         tangent = limited_root(bench.evidence, root.weight)
         root = relaxed(bench, (), tangent, heavy_columns(bench, root), tolerance=TOLERANCE)
