@@ -21,7 +21,7 @@ TOLERANCE = 2e-4
 MARGIN = 0.15
 """[1] a split stays this part of the chord away from its ends."""
 
-LITTLE = 0.04
+LITTLE = 0.1
 """[1] part of all that chords give away that may be left to rows which are not narrowed."""
 
 
