@@ -11,8 +11,9 @@ import numpy as np
 
 from .table import Run
 
-TURN_S = 0.02
-"""A turn shorter than this is repeated until it takes this long: clocks and calls cost microseconds."""
+TURN_S = 0.004
+"""A turn shorter than this is repeated until it takes this long: clocks and calls cost microseconds, and both
+cores of a shared machine are seldom ours for much longer."""
 
 LONG_S = 1.0
 """A first turn longer than this counts as one, since the quickest is kept; shorter ones only warm up."""
