@@ -15,6 +15,7 @@ from doseplan.planning.core import (
     used,
     worst,
 )
+from doseplan.planning.interior import SINGLE
 
 TOLERANCE = 1e-6
 
@@ -53,10 +54,20 @@ def mispriced(program, core, found: Solved):
 def test_the_whole_program_has_the_optimum_of_a_general_solver(program):
     core = Core(rows=np.arange(40), columns=np.arange(60))
     found = solved(program, core)
-    # the solver's own tolerance on gap and feasibility, and as much again for their product
+    # gap and residuals are each below the tolerance in parts of 1 plus the value; a few of them add up
     assert found.weight @ program[1] == pytest.approx(optimum(*program), rel=4.0 * TOLERANCE)
     assert found.last == pytest.approx(optimum(*program), rel=4.0 * TOLERANCE)
     assert not found.over.any()
+
+
+def test_a_rough_program_is_solved_in_single_precision_as_well_as_it_asks_for(program):
+    table, gain, held = program
+    rough = 2.0 * SINGLE
+    found = solve_core(table, Core(rows=np.arange(40), columns=np.arange(60)), gain, held, tolerance=rough)
+    # as above, of its own tolerance, in parts of 1 plus the value
+    best = optimum(*program)
+    assert found.weight @ gain == pytest.approx(best, abs=4.0 * rough * (1.0 + best))
+    assert found.last == pytest.approx(best, abs=4.0 * rough * (1.0 + best))
 
 
 def test_a_core_grows_by_what_it_misses_to_the_same_optimum(program):
