@@ -110,7 +110,8 @@ def narrow(
 
 def _core_of(bench: Bench, root: Outcome) -> Core:
     """Take the rows and spots that a relaxation uses."""
-    dual = np.concatenate([root.leaf.target * bench.effect, root.leaf.limit * bench.evidence.most])
+    right = bench.evidence.most + root.leaf.tangent**2  # units of the rows, see `strengthened`
+    dual = np.concatenate([root.leaf.target * bench.effect, root.leaf.limit * right])
     return Core(rows=used(dual, HOLDING), columns=used(root.weight / bench.unit, WEIGHTY))
 
 
