@@ -3,9 +3,10 @@
 from functools import lru_cache
 
 import numpy as np
+from numpy.polynomial.polynomial import polyval
 from numpy.typing import ArrayLike, NDArray
 from scipy.interpolate import CubicSpline
-from scipy.special import digamma
+from scipy.special import zetac
 
 from doseplan.beam.medium import ATOMS, WATER, Medium, medium_of
 from doseplan.beam.species import Species, checked_energy, relativistic, species_of
@@ -32,6 +33,10 @@ TABLE_POINTS_PER_DECADE = 160
 DENSITY_EFFECT = (0.2400, 2.8004, 0.091_16, 3.4773, 3.5017)
 """x0, x1, a, k, C of liquid water; Sternheimer, Berger, Seltzer, ADNDT 30 (1984) 261 [from memory].
 Used for every material: the effect begins above 600 MeV/u even in metals."""
+
+BLOCH_SERIES = (-1.0) ** np.arange(13) * zetac(2.0 * np.arange(13) + 3.0)
+"""[1] sum over n from 2 on of 1 / (n (n2 + x)), as a power series in x: zeta(3) - 1, 1 - zeta(5) and so on.
+The first term that is left out is below 1e-16 at x = 0.32."""
 
 _GAUSS_NODES, _GAUSS_WEIGHTS = np.polynomial.legendre.leggauss(6)
 
@@ -187,9 +192,13 @@ def _barkas(
 
 
 def _bloch(charge: int, beta: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Compute the Bloch term, -eta2 sum 1 / (n (n2 + eta2)) = psi(1) - Re psi(1 + i eta)."""
-    eta = charge * FINE_STRUCTURE / beta
-    return np.asarray(digamma(1.0) - digamma(1.0 + 1j * eta).real, dtype=np.float64)
+    """Compute the Bloch term, -eta2 sum 1 / (n (n2 + eta2)), = psi(1) - Re psi(1 + i eta).
+
+    The term n = 1 as it is, the others as a power series in eta2, which is below 0.32 for neon at 8 MeV/u:
+    many times quicker than the digamma function of complex numbers, and the same to rounding.
+    """
+    squared = (charge * FINE_STRUCTURE / beta) ** 2
+    return np.asarray(-squared * (1.0 / (1.0 + squared) + polyval(squared, BLOCH_SERIES)))
 
 
 def _joined(ion: Species, energy: NDArray[np.float64], medium: Medium) -> NDArray[np.float64]:
