@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from doseplan.messages import Progress
 from doseplan.planning.branching import TOLERANCE
+from doseplan.planning.core import worst_and_spread
 from doseplan.planning.evidence import Evidence
 from doseplan.planning.pool import Chosen, Pool, choose, reduced, worst_of_cells
 from doseplan.planning.programs import (
@@ -51,7 +52,7 @@ TIGHT, TIGHTEST, EVERY = 0.05, 60, 8
 """Rows of the first program: those this near to level or limit [1], so many of the tightest, and every so
 many-th."""
 
-FIRST_COLUMNS, MOST_COLUMNS = 800, 1200
+FIRST_COLUMNS, MOST_COLUMNS = 1200, 2000
 """Spots in the first program, and those that go on from program to program."""
 
 MISSED = 3e-3
@@ -111,7 +112,7 @@ def rows_that_bind(pool: Pool, witness: Array, progress: Progress) -> tuple[Chos
     amount = witness / unit_weights(chosen.evidence)
     path = _Path(
         at=witness,
-        columns=np.sort(np.argsort(-amount, kind="stable")[:FIRST_COLUMNS]),
+        columns=worst_and_spread(np.maximum(amount, 1e-300), FIRST_COLUMNS),
         active=_tightest(chosen.evidence, witness),
     )
     for number in range(LOOKS + 1):

@@ -10,8 +10,11 @@ from doseplan.planning.interior import solve_program
 Array = NDArray[np.float64]
 Indices = NDArray[np.int64]
 
-COLUMNS_JOINING, ROWS_JOINING = 300, 60
-"""Columns that the multipliers misprice most, and rows that the solution misses most, that join at a time."""
+COLUMNS_JOINING, ROWS_JOINING = 150, 60
+"""Columns that the multipliers misprice, and rows that the solution misses most, that join at a time."""
+
+WORST = 1 / 6
+"""[1] of columns that join are the most mispriced; the others lie evenly over the grid."""
 
 WEIGHTY, HOLDING = 1e-2, 1e-3
 """[1] of the largest: columns of smaller weight, and rows of smaller multiplier, do not go on."""
@@ -93,6 +96,20 @@ def worst(badness: Array, most: int) -> Indices:
     """Find the largest values above zero, so many at most."""
     bad = np.flatnonzero(badness > 0.0)
     return bad[np.argsort(-badness[bad], kind="stable")[:most]]
+
+
+def worst_and_spread(badness: Array, most: int) -> Indices:
+    """Find values above zero, so many at most: the largest, and others evenly over the grid; rising.
+
+    Neighbours of the worst spot of a fine grid are all but the same: one of them mends the price of all.
+    """
+    bad = np.flatnonzero(badness > 0.0)
+    if bad.size <= most:
+        return bad
+    first = round(WORST * most)
+    order = np.argsort(-badness[bad], kind="stable")
+    rest, others = np.sort(order[first:]), most - first
+    return np.sort(bad[np.concatenate([order[:first], rest[np.arange(others) * rest.size // others]])])
 
 
 def essence(core: Core, solved: Solved) -> Core:

@@ -26,6 +26,7 @@ from doseplan.planning.core import (
     solve_core,
     used,
     worst,
+    worst_and_spread,
 )
 from doseplan.planning.programs import Bench, Outcome, priced, program_rows, settled_with, strengthened
 from doseplan.planning.relaxation import Cut, Leaf, chord, narrowed, other_side, root_on_arc
@@ -156,7 +157,7 @@ def _refuted_end(
             return replace(none, leaf=replace(leaf, chords=len(bench.settled)))
         mispriced = -taken
         mispriced[core.columns] = 0.0
-        more = Core(rows=missed, columns=worst(mispriced, COLUMNS_JOINING))
+        more = Core(rows=missed, columns=worst_and_spread(mispriced, COLUMNS_JOINING))
         nothing = more.rows.size == more.columns.size == 0
         if settled and nothing:
             return none

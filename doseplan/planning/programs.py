@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from doseplan.planning.core import worst_and_spread
 from doseplan.planning.evidence import Evidence
 from doseplan.planning.interior import solve_program
 from doseplan.planning.relaxation import Leaf, Path, chord, heaviest, mixture_range, narrowed, tangent_rows
@@ -145,10 +146,9 @@ def largest_part(
         taken, held = priced(full, solution.dual, count, tangent.size)
         mispriced = -taken - tolerance * held
         mispriced[columns] = 0.0
-        bad = np.flatnonzero(mispriced > 0.0)
-        if bad.size == 0:
+        joining = worst_and_spread(mispriced, JOINING)
+        if joining.size == 0:
             break
-        joining = bad[np.argsort(-mispriced[bad], kind="stable")[:JOINING]]
         columns = np.sort(np.concatenate([columns, joining]))
     # the last columns to join were not solved for
     solved = solution.primal.size - 1
