@@ -58,6 +58,8 @@ class Course:
 class Delivery:
     """How spots are laid out; `patch_overlap_mm` is how far neighbouring parts of the target overlap.
 
+    `spot_margin_mm` is how far they reach to the side of the target, `layer_margin_mm` how far in front of it
+    and behind it, in water; by default one layer.
     `nozzle_mm` is the way in air from the end of the nozzle, where the ripple filter is, to the isocentre;
     the default is of the order of those of carbon centres [from memory].
     """
@@ -67,8 +69,14 @@ class Delivery:
     spot_spacing_mm: Annotated[float, Field(ge=1.0, le=10.0)] = 4.0
     layer_spacing_mm: Annotated[float, Field(ge=1.0, le=10.0)] = 3.0
     spot_margin_mm: Annotated[float, Field(ge=0.0, le=20.0)] = 5.0
+    layer_margin_mm: Annotated[float, Field(ge=0.0, le=20.0)] | None = None
     patch_overlap_mm: Annotated[float, Field(ge=0.0, le=20.0)] = 0.0
     nozzle_mm: Annotated[float, Field(ge=0.0, le=3000.0)] = 650.0
+
+    @property
+    def depth_margin_mm(self) -> float:
+        """How far spots reach in front of the target and behind it [mm of water]."""
+        return self.layer_spacing_mm if self.layer_margin_mm is None else self.layer_margin_mm
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,12 +5,12 @@ import math
 import re
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 
 from doseplan.case.complaints import shown
 from doseplan.case.read import parse_case
-from doseplan.case.spec import Case, ScanCase
+from doseplan.case.spec import Case, Delivery, ScanCase
 from doseplan.messages import InputError
 
 _PATH = re.compile(r"[A-Za-z_][\w-]*(\[\d+\])*(\.[A-Za-z_][\w-]*(\[\d+\])*)*")
@@ -71,6 +71,29 @@ def with_fields(case: Case, gantry_deg: Sequence[float]) -> Case:
     stated.pop("course", None)
     stated["fields"] = [{"gantry_deg": plain_number(each), **rest} for each in gantry_deg]
     return _read_again(case, to_toml(stated))
+
+
+def with_finer_grid(case: Case) -> Case:
+    """Give the case with half the spacing of spots and half the step of energies, as `finer_delivery`.
+
+    Raises
+    ------
+    InputError
+        As `varied`: one of them is finer than any that are allowed.
+    """
+    finer = asdict(finer_delivery(case.delivery))
+    named = ("spot_spacing_mm", "layer_spacing_mm", "layer_margin_mm")
+    return varied(case, {f"delivery.{name}": finer[name] for name in named})
+
+
+def finer_delivery(delivery: Delivery) -> Delivery:
+    """Put spots between those of a grid, which stay: half the spacing and half the step, the same margins."""
+    return replace(
+        delivery,
+        spot_spacing_mm=0.5 * delivery.spot_spacing_mm,
+        layer_spacing_mm=0.5 * delivery.layer_spacing_mm,
+        layer_margin_mm=delivery.depth_margin_mm,
+    )
 
 
 def with_setup_error(case: Case, setup_mm: float) -> Case:

@@ -38,16 +38,25 @@ def run(
     prove: Annotated[
         bool, typer.Option("--prove", help="Prove for each arm what no plan can beat; a minute or so an arm.")
     ] = False,
+    finer: Annotated[
+        bool,
+        typer.Option(
+            "--finer-spots",
+            help="Plan with spots of half the spacing and half the energy step: takes longer.",
+        ),
+    ] = False,
     outside: Outside = False,
     as_json: Json = False,
 ) -> None:
     """Plan a case without surgery, after decompression, and after separation: the main job."""
-    from doseplan.case import load_case
+    from doseplan.case import load_case, with_finer_grid
 
     path = case_path(case_file, command="run")
     if recalculate not in (None, METHOD):
         raise InputError(f"--recalculate: expected {METHOD}, got {recalculate!r}")
     case = load_case(path, outside=outside)
+    if finer:
+        case = with_finer_grid(case)
     prepare_kernels()
     from doseplan.evaluation import evaluate
     from doseplan.exchange import write_text

@@ -33,8 +33,9 @@ def place_spots(
 
     Rays stand on a regular grid through the isocentre wherever the target's projection is at most
     `spot_margin_mm` away. Layers are the library's energies nearest to multiples of `layer_spacing_mm`
-    in r80. A field that covers a part of the target gets those of these spots that lie nearer to that part
-    than to the rest, so that neighbouring parts abut where they meet and have their margin elsewhere.
+    in r80, from `layer_margin_mm` in front of the target to as far behind it. A field that covers a part of
+    the target gets those of these spots that lie nearer to that part than to the rest, so that neighbouring
+    parts abut where they meet and have their margin elsewhere.
 
     Where a case is planned for errors, spots reach as much further to the side as the patient may lie off,
     and as much further along the beam, at either end, as ranges may be wrong.
@@ -63,7 +64,7 @@ def place_spots(
     half_voxel = 0.5 * float(grid_frame(phantom)[1].max())
     r80 = library["r80"].values
     setup_mm, part = _planned_error(case)
-    layers = _layers(r80, depths, case.delivery.layer_spacing_mm, part)
+    layers = _layers(r80, depths, case, part)
     found: list[tuple[NDArray[np.int64], ...]] = []
     notes = _error_notes(setup_mm, part)
     for field in range(fields.sizes["field"]):
@@ -75,7 +76,7 @@ def place_spots(
                 f"fields[{field}]: expected to hit the target, got no ray on a grid of "
                 f"{case.delivery.spot_spacing_mm:g} mm within {case.delivery.spot_margin_mm:g} mm of it"
             )
-        margin = case.delivery.layer_spacing_mm
+        margin = case.delivery.depth_margin_mm
         lowest, highest = r80[layers].min(), r80[layers].max()
         low = np.minimum((1.0 - part) * proximal - margin, highest)
         high = np.maximum((1.0 + part) * distal + margin, lowest)
@@ -136,14 +137,15 @@ def _error_notes(setup_mm: float, part: float) -> list[str]:
 
 
 def _layers(
-    r80: NDArray[np.float64], wepl: NDArray[np.float64], spacing_mm: float, part: float
+    r80: NDArray[np.float64], wepl: NDArray[np.float64], case: Case, part: float
 ) -> NDArray[np.int64]:
     """Choose energies, rising, whose r80 are nearest to multiples of the layer spacing around the target.
 
     Depths may be wrong by a part.
     """
-    first = np.floor((1.0 - part) * wepl.min() / spacing_mm) - 1.0
-    last = np.ceil((1.0 + part) * wepl.max() / spacing_mm) + 1.0
+    spacing_mm, margin_mm = case.delivery.layer_spacing_mm, case.delivery.depth_margin_mm
+    first = np.floor(((1.0 - part) * wepl.min() - margin_mm) / spacing_mm)
+    last = np.ceil(((1.0 + part) * wepl.max() + margin_mm) / spacing_mm)
     levels = spacing_mm * np.arange(first, last + 1.0)
     nearest = np.abs(r80[np.newaxis, :] - levels[:, np.newaxis]).argmin(axis=1)
     return np.unique(nearest).astype(np.int64)

@@ -7,7 +7,7 @@ import numpy as np
 import xarray as xr
 
 from doseplan import schema
-from doseplan.case.spec import Case
+from doseplan.case import Case, finer_delivery
 from doseplan.dose import place_spots
 
 SPOT = ("field_index", "energy_index", "spot_energy", "spot_u", "spot_v", "weight")
@@ -32,13 +32,9 @@ def with_finer_spots(
     Dataset
         As from `place_spots`, in its order.
     """
-    delivery = replace(
-        case.delivery,
-        spot_spacing_mm=0.5 * case.delivery.spot_spacing_mm,
-        layer_spacing_mm=0.5 * case.delivery.layer_spacing_mm,
-    )
     fields = planned.drop_vars(SPOT)
-    finer = place_spots(replace(case, delivery=delivery), phantom, fields, library, others)
+    between = replace(case, delivery=finer_delivery(case.delivery))
+    finer = place_spots(between, phantom, fields, library, others)
     columns = {
         name: np.concatenate([planned[name].values, np.asarray(finer[name].values, planned[name].dtype)])
         for name in SPOT

@@ -23,6 +23,9 @@ CORD = (
     ("D1cc", "d1cc"),
 )
 
+HARDLY_PERCENT = 1.0
+"""[% of the bound] finer spots that move it by less are not worth a plan with them."""
+
 OF_COURSE = (
     ("target minimum", "target_dmin_gye", ""),
     ("target V95", "target_v95_percent", " %"),
@@ -180,14 +183,23 @@ def more_lines(name: str, bound: dict[str, Any]) -> list[str]:
     """Tell what a finer grid of spots could give, and which limits the proof of an arm does not speak of."""
     lines = []
     if "finer_upper_gye" in bound:
-        lines.append(
-            f"{name}: with spots of half the spacing and half the step of energies: proven maximum "
-            f"{bound['finer_upper_gye']:.2f} GyE"
-        )
+        lines.append(_finer_line(name, bound))
     names = " and ".join(bound["left_out"])
     if names:
         lines.append(f"{name}: the proof leaves out the limit of {names}: it holds, but may be loose")
     return lines
+
+
+def _finer_line(name: str, bound: dict[str, Any]) -> str:
+    """Tell what spots between those of the plan could give, and how to plan with them where they matter."""
+    finer_gye, upper_gye = bound["finer_upper_gye"], bound["dmin_upper_gye"]
+    line = (
+        f"{name}: with spots of half the spacing and half the step of energies: proven maximum "
+        f"{finer_gye:.2f} GyE"
+    )
+    if finer_gye > (1.0 + 0.01 * HARDLY_PERCENT) * upper_gye:
+        return f"{line}; `doseplan run CASE.toml --finer-spots` plans with them"
+    return f"{line}: spots that are left out hardly matter"
 
 
 def _cause(bound: dict[str, Any]) -> str:

@@ -187,13 +187,15 @@ def bound_entry(case: Case, record: dict[str, Any], spots: xr.Dataset, samples: 
     try:
         scenarios, level_gye = int(record["scenarios"]), float(record["level_gye"])
         witness_gye = float(record["witness_gye"])
-        finer = {"finer_upper_gye": float(record["finer"]["level_gye"])} if "finer" in record else {}
+        finer_gye = float(record["finer"]["level_gye"]) if "finer" in record else None
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(f"proof: expected level, witness and scenarios, got {error!r}") from error
     which = "target_minimum_gye" if scenarios == 1 else "worst_target_minimum_gye"
     achieved_gye = float(spots.attrs[which])
     # a minimum is no more than the maximum that the case allows, whatever the proof says
-    upper = min([level_gye, *_target_limits(case)])
+    most = _target_limits(case)
+    upper = min([level_gye, *most])
+    finer = {} if finer_gye is None else {"finer_upper_gye": min([finer_gye, *most])}
     return {
         "dmin_gye": achieved_gye,
         "dmin_upper_gye": upper,

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from doseplan.case import as_read, bundled_cases, load_case, parse_case, varied
+from doseplan.case import as_read, bundled_cases, load_case, parse_case, varied, with_finer_grid
 from doseplan.case.vary import plain_number, to_toml
 from doseplan.messages import InputError
 
@@ -41,6 +41,18 @@ def test_the_same_numbers_are_the_same_text(case) -> None:
     assert one.case_toml == two.case_toml
     assert tomllib.loads(one.case_toml)["surgery"] == {"separation_mm": 5}
     assert parse_case(one.case_toml, None, where="small.toml") == one
+
+
+def test_a_finer_grid_has_half_the_spacing_and_nothing_else_is_changed(case) -> None:
+    before, finer = case.delivery, with_finer_grid(case)
+    assert finer.delivery.spot_spacing_mm == 0.5 * before.spot_spacing_mm
+    assert finer.delivery.layer_spacing_mm == 0.5 * before.layer_spacing_mm
+    # one layer of the grid before, so that its spots are there too
+    assert finer.delivery.depth_margin_mm == before.depth_margin_mm == before.layer_spacing_mm
+    assert as_read(finer)
+    assert replace(finer, delivery=before, case_toml=case.case_toml) == case
+    with pytest.raises(InputError, match=r"delivery\.layer_spacing_mm: expected .* >= 1, got 0\.75"):
+        with_finer_grid(finer)
 
 
 @pytest.mark.parametrize(

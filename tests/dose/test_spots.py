@@ -1,9 +1,12 @@
 """Spots cover the target seen from each field, and say so when they can't."""
 
+from dataclasses import asdict
+
 import numpy as np
 import pytest
 import xarray as xr
 
+from doseplan.case import finer_delivery
 from doseplan.case.spec import Robustness
 from doseplan.dose.curves import beams_eye_view
 from doseplan.dose.depth import water_equivalent_depth
@@ -48,6 +51,35 @@ def test_layers_reach_from_the_proximal_to_the_distal_end(phantom_of, case_of, b
         len(set(zip(*(spots[n].values.tolist() for n in ("energy_index", "spot_u", "spot_v")), strict=True)))
         == (spots.sizes["spot"])
     )
+
+
+def test_layers_reach_as_far_as_the_margin_along_the_beam(phantom_of, case_of, beams):
+    phantom, found = phantom_of(), {}
+    for margin in (0.0, 4.0, 6.0, None):
+        case = case_of(0.0, layer_spacing_mm=4.0, layer_margin_mm=margin)
+        spots = _place(case, phantom, beams)
+        middle = (spots["spot_u"].values == 0.0) & (spots["spot_v"].values == 0.0)
+        found[margin] = beams["r80"].values[spots["energy_index"].values[middle]]
+    # the target is 37 to 55 mm deep
+    np.testing.assert_allclose(found[0.0], [40.0, 44.0, 48.0, 52.0])
+    np.testing.assert_allclose(found[6.0], np.arange(32.0, 61.0, 4.0))
+    np.testing.assert_array_equal(found[None], found[4.0])
+
+
+def test_a_finer_grid_has_all_spots_of_the_grid_before_and_others_between(phantom_of, case_of, beams):
+    phantom = phantom_of()
+
+    def places(spots):
+        names = ("field_index", "energy_index", "spot_v", "spot_u")
+        return set(zip(*(spots[name].values.round(6).tolist() for name in names), strict=True))
+
+    grid = {"layer_spacing_mm": 4.0, "spot_spacing_mm": 4.0, "spot_margin_mm": 5.0}
+    case = case_of(0.0, 60.0, **grid)
+    between = case_of(0.0, 60.0, **asdict(finer_delivery(case.delivery)))
+    before, finer = (places(_place(each, phantom, beams)) for each in (case, between))
+    assert before < finer
+    # four times the rays, twice the energies, but for the rim
+    assert 7.0 < len(finer) / len(before) < 9.0
 
 
 def test_spots_reach_further_where_errors_are_planned_for(phantom_of, case_of, beams):

@@ -3,6 +3,7 @@
 import io
 from typing import Any
 
+import pytest
 from rich.console import Console
 
 from doseplan.present import summary_table
@@ -136,6 +137,21 @@ def test_a_goal_above_the_bound_is_infeasible_with_its_cause_and_one_below_is_no
         "none: the proof leaves out the limit of cord D0.1cc: it holds, but may be loose"
     )
     assert bound_lines(summary()["arms"]) == []
+
+
+@pytest.mark.parametrize(
+    ("finer_gye", "end"),
+    [
+        (54.0, "54.00 GyE: spots that are left out hardly matter"),
+        (54.1, "54.10 GyE; `doseplan run CASE.toml --finer-spots` plans with them"),
+    ],
+)
+def test_finer_spots_that_move_the_bound_by_a_per_cent_are_named(finer_gye: float, end: str) -> None:
+    content = _proven(53.5)["arms"]
+    content["none"]["bound"]["finer_upper_gye"] = finer_gye
+    said = bound_lines(content)[-1]
+    assert said.startswith("none: with spots of half the spacing and half the step of energies: ")
+    assert said.endswith(f"proven maximum {end}")
 
 
 def test_without_a_proof_no_row_speaks_of_one() -> None:

@@ -67,6 +67,18 @@ def test_a_stored_proof_is_entered_and_drawn(run: tuple[Path, xr.DataTree, dict[
     assert (folder / "figures" / "proof_none.png").stat().st_size > 1000
 
 
+def test_a_bound_of_finer_spots_is_no_more_than_the_maximum_of_the_target(
+    run: tuple[Path, xr.DataTree, dict[str, Any]],
+) -> None:
+    folder, tree, summary = run
+    path = folder / "none" / "proof.json"
+    record = json.loads(path.read_text())
+    for level_gye, said_gye in ((55.0, 55.0), (99.0, 70.4)):
+        path.write_text(json.dumps({**record, "finer": {"level_gye": level_gye, "spots": 9}}))
+        add_bounds(folder, tree, summary, draw=False)
+        assert summary["arms"]["none"]["bound"]["finer_upper_gye"] == pytest.approx(said_gye)
+
+
 def test_a_proof_of_another_run_is_left_aside(run: tuple[Path, xr.DataTree, dict[str, Any]]) -> None:
     folder, tree, summary = run
     tree.attrs["digest"] = "another"
