@@ -1,7 +1,8 @@
 """Write docs/planning.md from docs/planning.json: plans beside their proven maxima.
 
-`python docs/update_planning.py` writes the page. `python docs/update_planning.py RUN` measures first (some
-minutes on two cores): every arm of a finished run of the bundled case is proven.
+`python docs/update_planning.py` writes the page. `python docs/update_planning.py RUN FINER` measures first
+(about ten minutes on two cores): every arm of a finished run of the bundled case is proven, and every arm of
+a run of it with `--finer-spots`.
 """
 
 import json
@@ -28,14 +29,20 @@ Record = dict[str, Any]
 RECORD, PAGE, PICTURE = (ROOT / "docs" / f"planning.{suffix}" for suffix in ("json", "md", "png"))
 
 
-def measure(folder: Path) -> Record:
+def measure(folder: Path, finer: Path) -> Record:
+    """Prove all arms of a run, and of one with spots between."""
+    record, between = measured(folder), measured(finer)
+    return {**record, "finer": {name: between[name] for name in ("spots", "arms")}}
+
+
+def measured(folder: Path) -> Record:
     """Prove all arms of a run."""
     tree = read_run(folder)
     case = parse_case(tree.attrs["case_toml"], tree.attrs["anatomy_toml"], where=str(folder))
     library = beam_library()
     arms = {}
     for arm in tree.children:
-        told(f"{arm}: proof")
+        told(f"{folder.name}, {arm}: proof")
         phantom, samples, spots = stages(tree, arm)
         found = prove(case, phantom, samples, spots, library)
         arms[arm] = {
@@ -49,6 +56,7 @@ def measure(folder: Path) -> Record:
         "threads": numba.get_num_threads(),
         "case": case.name,
         "prescription_gye": case.prescription.total_gy_rbe,
+        "spots": spots.sizes["spot"],
         "arms": arms,
     }
 
@@ -81,6 +89,11 @@ def page(record: Record) -> str:
         "\n![Gap against time](planning.png)\n",
         "The first part of the time goes into finding the samples that bind; then mixtures are narrowed, "
         "then split. Where the plan gives all that is prescribed, the first bound is left as it is.\n",
+        "## With finer spots\n",
+        "The same case planned and proven by `doseplan run CASE.toml --finer-spots`: spots of half the "
+        f"spacing and half the step of energies, {record['finer']['spots']} in place of {record['spots']}, "
+        "those before among them.\n",
+        *proof_table({**record, **record["finer"]}),
     ]
     return "\n".join(lines) + "\n"
 
@@ -120,9 +133,9 @@ def draw(record: Record) -> None:
 
 
 def main(words: list[str]) -> None:
-    """Measure if a run is named, and write the page."""
+    """Measure if two runs are named, and write the page."""
     if words:
-        record = measure(Path(words[0]))
+        record = measure(*map(Path, words))
         RECORD.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
     record = json.loads(RECORD.read_text(encoding="utf-8"))
     PAGE.write_text(page(record), encoding="utf-8")

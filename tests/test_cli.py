@@ -79,6 +79,15 @@ def test_mistake_in_a_case_is_one_clear_line(
     assert [found.name for found in tmp_path.iterdir()] == ["own.toml"]
 
 
+def test_a_grid_that_cannot_be_finer_is_one_clear_line(tmp_path: Path, called) -> None:
+    path = write_case(tmp_path, "[surgery]", "[delivery]\nspot_spacing_mm = 1.5\n[surgery]")
+    done = called("run", str(path), "--outside", "--finer-spots", "--out", "result")
+    assert done.returncode == 2
+    assert "delivery.spot_spacing_mm: expected spot_spacing_mm >= 1, got 0.75" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert [found.name for found in tmp_path.iterdir()] == ["own.toml"]
+
+
 def test_missing_case_file(tmp_path: Path) -> None:
     done = doseplan("run", "nowhere.toml", folder=tmp_path)
     assert done.returncode == 2

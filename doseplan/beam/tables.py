@@ -298,8 +298,8 @@ def _stack(rows: list[Cells], size: int) -> Cells:
         survival=_padded([row.survival for row in rows], size),
         middle_energy=_padded([row.middle_energy for row in rows], size),
         end_energy=_padded([row.end_energy for row in rows], size),
-        weight=np.ascontiguousarray(
-            np.stack([_padded(list(row.weight), size) for row in rows]).transpose(1, 0, 2)
+        weight=np.stack(
+            [_padded([row.weight[part] for row in rows], size) for part in range(len(rows[0].weight))]
         ),
         power=_padded([row.power for row in rows], size),
     )

@@ -159,12 +159,14 @@ def test_a_run_goes_on_and_two_threads_give_the_same_bits(summary: dict, folder:
 def test_a_proof_is_stored_and_holds_until_it_is_touched(summary: dict, folder: Path) -> None:
     run = folder / "proven"
     shutil.copytree(folder / "run", run)
-    done = command(folder, "prove", "proven", "--arm", "none", "--programs", "1", "--json")
+    searched = ("--arm", "none", "--programs", "1", "--finer-spots", "--json")
+    done = command(folder, "prove", "proven", *searched)
     assert done.returncode == 0, done.stderr
     bound = json.loads(done.stdout)["arms"]["none"]
     achieved = summary["arms"]["none"]["tumour"]["dmin_gye"]
     assert bound["dmin_gye"] == pytest.approx(achieved, abs=1e-6)
     assert achieved <= bound["dmin_upper_gye"] <= 70.4  # a minimum is no more than the maximum allowed
+    assert achieved <= bound["finer_upper_gye"] <= 70.4
     stored = json.loads((run / "summary.json").read_text())["arms"]["none"]["bound"]
     assert stored["dmin_upper_gye"] == bound["dmin_upper_gye"]
     assert command(folder, "prove", "proven", "--check").returncode == 0
