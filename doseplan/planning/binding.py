@@ -88,13 +88,17 @@ class _Path:
     active: Active
 
 
-def rows_that_bind(pool: Pool, witness: Array, progress: Progress) -> tuple[Chosen, Array, Indices, float]:
+def rows_that_bind(
+    pool: Pool, witness: Array, progress: Progress, *, looks: int = LOOKS
+) -> tuple[Chosen, Array, Indices, float]:
     """Find the samples that hold the best plan down, by programs that follow the parabola from a plan on.
 
     Parameters
     ----------
     witness : (spot,) [1e6 ions]
         A plan that keeps the limits: the nearer to the best, the better the choice.
+    looks
+        At all samples, for those that programs miss.
 
     Returns
     -------
@@ -115,11 +119,11 @@ def rows_that_bind(pool: Pool, witness: Array, progress: Progress) -> tuple[Chos
         columns=worst_and_spread(np.maximum(amount, 1e-300), FIRST_COLUMNS),
         active=_tightest(chosen.evidence, witness),
     )
-    for number in range(LOOKS + 1):
-        progress("proof: the samples that bind", (number + 1.0) / (LOOKS + 2.0))
+    for number in range(looks + 1):
+        progress("proof: the samples that bind", (number + 1.0) / (looks + 2.0))
         bench = make_bench(chosen.evidence, level)
         out, reached, path = _followed(bench, path, rough=number == 0)
-        grown = _with_missed(pool, look, chosen, out.weight, reached) if number < LOOKS else None
+        grown = _with_missed(pool, look, chosen, out.weight, reached) if number < looks else None
         if grown is None:
             break
         path = replace(path, active=_renumbered(path.active, chosen, grown))

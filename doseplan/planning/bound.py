@@ -13,7 +13,7 @@ from doseplan.biology.models import largest_factor, rbe_model
 from doseplan.case.spec import Case
 from doseplan.dose import Rays, error_rays, trace_spots
 from doseplan.messages import InputError, Progress, silent
-from doseplan.planning.binding import rows_that_bind
+from doseplan.planning.binding import LOOKS, rows_that_bind
 from doseplan.planning.limits import AIM_BELOW_GYE
 from doseplan.planning.pool import Pool, make_pool
 from doseplan.planning.programs import make_bench
@@ -138,7 +138,10 @@ def require_provable(case: Case) -> None:
 
 def _prove(pool: Pool, weight: Array, started: float, most_programs: int, progress: Progress) -> Bound:
     witness, witness_gye = _scaled_down(pool, weight)
-    chosen, weight, columns, level_gye = rows_that_bind(pool, witness, progress)
+    # a plan that gives all that is prescribed needs no sharp bound: none is asked for more
+    within = witness_gye < pool.seen.case.prescription.total_gy_rbe
+    looks = LOOKS if within else 0
+    chosen, weight, columns, level_gye = rows_that_bind(pool, witness, progress, looks=looks)
     level_gye = (1.0 + ABOVE) * max(level_gye, witness_gye)
     bench = make_bench(chosen.evidence, level_gye)
     history: list[tuple[float, float]] = []
@@ -149,8 +152,6 @@ def _prove(pool: Pool, weight: Array, started: float, most_programs: int, progre
         progress(f"proof: below {within:.2f} GyE", min(1.0, programs / max(most_programs, 1)))
 
     tangent = limited_root(chosen.evidence, weight)
-    # a plan that gives all that is prescribed needs no sharp bound: none is asked for more
-    within = witness_gye < pool.seen.case.prescription.total_gy_rbe
     proof = proven(bench, tangent, columns, programs=most_programs if within else 1, watch=watch)
     return Bound(
         proof=proof,
