@@ -18,7 +18,8 @@ import xarray as xr
 from matplotlib.figure import Figure
 from records import ROOT, commit, told
 
-from doseplan.case import parse_case
+from doseplan.case import bundled_cases, load_case, parse_case
+from doseplan.case.limits import target_maximum_gye
 from doseplan.dose import beam_library
 from doseplan.exchange import read_run
 from doseplan.planning.bound import prove
@@ -82,7 +83,8 @@ def page(record: Record) -> str:
         f"{record['threads']} threads.\n",
         "## Achieved and proven\n",
         "Target minimum over all samples while all limits hold; no plan for these fields and spots gives "
-        "more than the proven maximum. The gap is in parts of the prescription.\n",
+        "more than the proven maximum. The target's own maximum is a bound, too. The gap is in parts of the "
+        "prescription.\n",
         *proof_table(record),
     ]
     lines += [
@@ -106,12 +108,18 @@ def proof_table(record: Record) -> list[str]:
         "|---|---|---|---|---|",
     ]
     for arm, found in record["arms"].items():
-        gap = 100.0 * (found["proven_gye"] - found["achieved_gye"]) / total
+        proven_gye = min(found["proven_gye"], most_gye(record))
+        gap = 100.0 * (proven_gye - found["achieved_gye"]) / total
         lines.append(
-            f"| {arm} | {found['achieved_gye']:.2f} | {found['proven_gye']:.2f} | {gap:.1f} | "
+            f"| {arm} | {found['achieved_gye']:.2f} | {proven_gye:.2f} | {gap:.1f} | "
             f"{found['history'][-1][0]:.0f} |"
         )
     return lines
+
+
+def most_gye(record: Record) -> float:
+    """Give the maximum that the case states for the target itself."""
+    return target_maximum_gye(load_case(bundled_cases()[record["case"]]))
 
 
 def draw(record: Record) -> None:
@@ -122,7 +130,11 @@ def draw(record: Record) -> None:
         styles = (("-", "o"), ("--", "s"), ("-.", "^"))
         for (arm, found), (style, mark) in zip(record["arms"].items(), styles, strict=True):
             seconds, bound = np.array(found["history"]).T
-            gap = 100.0 * (bound - found["achieved_gye"]) / record["prescription_gye"]
+            gap = (
+                100.0
+                * (np.minimum(bound, most_gye(record)) - found["achieved_gye"])
+                / record["prescription_gye"]
+            )
             axes.step(seconds, gap, where="post", linestyle=style, marker=mark, markevery=[-1], label=arm)
         axes.set_xlabel("time since the proof began [s]")
         axes.set_ylabel("bound above the plan [% of the prescription]")

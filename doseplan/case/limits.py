@@ -20,6 +20,12 @@ def with_tissue_limit(limits: Sequence[Constraint]) -> tuple[Constraint, ...]:
     return tuple(limits) if there else (*limits, TISSUE_LIMIT)
 
 
+def target_maximum_gye(case: Case) -> float:
+    """Give the target's tightest maximum [Gy(RBE)]: no minimum is above it; infinite if none is stated."""
+    own = [limit for limit in case.constraint if limit.structure == "target" and limit.kind == "max"]
+    return min((limit_gy_rbe(case, limit) for limit in own), default=float("inf"))
+
+
 def cord_limit(case: Case) -> float | None:
     """Give the tightest limit of the cord's maximum or hottest part [Gy(RBE)]; None if none is stated."""
     own = [limit for limit in case.constraint if limit.structure == "cord" and limit.kind != "mean"]

@@ -8,7 +8,7 @@ from typing import Any
 import xarray as xr
 
 from doseplan.case import parse_case
-from doseplan.case.limits import limit_gy_rbe
+from doseplan.case.limits import target_maximum_gye
 from doseplan.case.spec import Case
 from doseplan.dose import beam_library
 from doseplan.evaluation import evaluate
@@ -193,9 +193,9 @@ def bound_entry(case: Case, record: dict[str, Any], spots: xr.Dataset, samples: 
     which = "target_minimum_gye" if scenarios == 1 else "worst_target_minimum_gye"
     achieved_gye = float(spots.attrs[which])
     # a minimum is no more than the maximum that the case allows, whatever the proof says
-    most = _target_limits(case)
-    upper = min([level_gye, *most])
-    finer = {} if finer_gye is None else {"finer_upper_gye": min([finer_gye, *most])}
+    most = target_maximum_gye(case)
+    upper = min(level_gye, most)
+    finer = {} if finer_gye is None else {"finer_upper_gye": min(finer_gye, most)}
     return {
         "dmin_gye": achieved_gye,
         "dmin_upper_gye": upper,
@@ -235,11 +235,6 @@ def _stored(path: Path) -> dict[str, Any] | None:
     if not isinstance(record, dict):
         raise InputError(f"{path}: expected a stored proof, got a {type(record).__name__}")
     return record
-
-
-def _target_limits(case: Case) -> list[float]:
-    own = [limit for limit in case.constraint if limit.structure == "target" and limit.kind == "max"]
-    return [limit_gy_rbe(case, limit) for limit in own]
 
 
 def _opened(folder: Path, progress: Progress) -> tuple[xr.DataTree, Case]:
