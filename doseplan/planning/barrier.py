@@ -10,6 +10,7 @@ solved on a working set of samples, and all samples are looked at before it is t
 bring near a bound join the working set while they are still inside.
 """
 
+from bisect import bisect_left
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -45,6 +46,9 @@ CENTRED = 0.3
 
 AGAIN, MOST_AGAIN = 0.3, 1
 """A step is solved again with samples that joined if they cut it to less than this part, and how often."""
+
+FACTORS = np.cumprod(np.concatenate([np.ones(1), np.full(30_000, 0.999)]))
+"""[1] by which weights are scaled down to be inside all limits: the first that is enough, down to 1e-13."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -176,13 +180,14 @@ def _inside(setting: Setting, weight: Array, part: float) -> tuple[Array, Channe
     amount = np.where(reached, weight / np.where(reached, setting.scale, 1.0), 0.0)
     amount = np.maximum(amount, 1e-6 * amount.mean())
     linear, root = influence_channels(setting.problem, amount * setting.scale)
-    factor = 1.0
-    while True:
+
+    def inside(factor: float) -> bool:
         channels = (factor * linear, factor * root)
         beyond = setting.gye(channels) > part * setting.upper
-        if not (beyond.any() or (setting.left(channels) < (1.0 - part) * setting.most).any()):
-            return factor * amount, channels
-        factor *= 0.999
+        return not (beyond.any() or (setting.left(channels) < (1.0 - part) * setting.most).any())
+
+    factor = FACTORS[bisect_left(FACTORS, True, hi=FACTORS.size - 1, key=inside)]
+    return factor * amount, (factor * linear, factor * root)
 
 
 def _joined(setting: Setting, point: Point, path: float, numbers: Indices) -> Point:
