@@ -88,11 +88,10 @@ def write_netcdf(dataset: xr.Dataset, path: Path, *, encoding: Mapping[str, Any]
     made = io.BytesIO()
     with h5netcdf.File(made, "w") as opened:
         dataset.dump_to_store(xr.backends.H5NetCDFStore(opened), encoding=encoding)
-    ending = seal(made.getbuffer())
-    made.seek(0, io.SEEK_END)
-    made.write(ending)
-    with whole_file(path) as part:
-        part.write_bytes(made.getbuffer())
+    # the buffer does not grow any more: a profiler, as workers have one, may still hold a view of it
+    with whole_file(path) as part, part.open("wb") as file:
+        file.write(made.getbuffer())
+        file.write(seal(made.getbuffer()))
 
 
 def _encoding(value: xr.Variable, packed: dict[str, Any]) -> dict[str, Any]:

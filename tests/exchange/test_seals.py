@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from doseplan.exchange import seals
-from doseplan.exchange.files import read_dataset, write_dataset
+from doseplan.exchange import files, seals
+from doseplan.exchange.files import read_dataset, write_dataset, write_netcdf
 from doseplan.exchange.seals import ends_apart, seal, seal_holds
 from doseplan.messages import InputError
 
@@ -35,6 +35,21 @@ def test_no_byte_can_be_changed(path: Path, place: int) -> None:
     content[place] ^= 1
     path.write_bytes(content)
     assert not seal_holds(path)
+
+
+def test_a_view_that_is_still_held_is_no_hindrance(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As the profiler of a worker does that looks at a frame just then."""
+    held = []
+
+    def holding(data):
+        held.append(data)
+        return seal(data)
+
+    monkeypatch.setattr(files, "seal", holding)
+    path = tmp_path / "held.nc"
+    write_netcdf(xr.Dataset({"a": ("x", np.arange(3.0))}), path)
+    assert len(held) == 1
+    assert seal_holds(path)
 
 
 def test_a_cut_file_has_no_seal(path: Path) -> None:
