@@ -49,7 +49,7 @@ class Bound:
     witness : (spot,) [1e6 ions]
         Its weights.
     history : (step, 2) [s, Gy(RBE)]
-        Time since the start, and bound that was within reach then (not yet checked).
+        Time since the start, and bound that was within reach then; the last one is checked.
     """
 
     proof: Proof
@@ -153,6 +153,7 @@ def _prove(pool: Pool, weight: Array, started: float, most_programs: int, progre
 
     tangent = limited_root(chosen.evidence, weight)
     proof = proven(bench, tangent, columns, programs=most_programs if within else 1, watch=watch)
+    history.append((time.monotonic() - started, proof.level_gye))
     return Bound(
         proof=proof,
         target=pool.names(chosen.target),

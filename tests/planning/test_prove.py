@@ -49,6 +49,9 @@ def test_the_bound_lies_above_the_plan_and_the_witness(touching):
     assert bound.upper_gye < 1.1 * bound.witness_gye
     assert bound.upper_gye < 64.0
     assert np.all(bound.witness >= 0.0)
+    # the time of a proof is that to its end, when the bound is checked
+    assert bound.history[-1, 1] == bound.upper_gye
+    assert np.all(np.diff(bound.history[:, 0]) >= 0.0)
     assert all(0.0 <= done <= 1.0 for _, done in told)
 
 
