@@ -106,13 +106,14 @@ def check_folder(folder: str | Path, attributes: dict[str, Any], *, file: str = 
         raise InputError(f"{folder}: expected a folder to write the run to, got a file at {parent}")
     if not os.access(parent, os.W_OK | os.X_OK):
         raise InputError(f"{folder}: expected a folder that can be written, got no permission at {parent}")
-    if not folder.exists() or not any(folder.iterdir()):
+    if not folder.exists():
         return False
+    # listed before the description is read: another process may be beginning this very run just now
+    held = [path for path in folder.iterdir() if path.suffix != ".part"]
     there, kind = _attributes(folder, file), Path(file).stem
-    if there is None and _only_begun(folder, attributes):
-        return False
     if there is None:
-        raise InputError(f"{folder}: expected an empty folder or a {kind}, got a folder with other files")
+        _refuse_others(folder, held, attributes, kind)
+        return False
     if there.get("digest") != attributes.get("digest"):
         raise InputError(
             f"{folder}: expected this {kind} (digest {str(attributes.get('digest'))[:8]}), got another one "
@@ -121,13 +122,17 @@ def check_folder(folder: str | Path, attributes: dict[str, Any], *, file: str = 
     return True
 
 
-def _only_begun(folder: Path, attributes: dict[str, Any]) -> bool:
-    """Tell whether a folder holds no more than the texts of this case, as after a stop at the very start."""
+def _refuse_others(folder: Path, held: list[Path], attributes: dict[str, Any], kind: str) -> None:
+    """Refuse a folder that holds more than the texts of this case, as a stop at the very start leaves."""
     texts = {file: str(attributes.get(name, "")).encode() for name, file in TEXTS.items()}
-    return all(
-        path.is_file() and (path.read_bytes() == texts.get(path.name) or path.suffix == ".part")
-        for path in folder.iterdir()
-    )
+    if not all(path.name in texts and path.is_file() for path in held):
+        raise InputError(f"{folder}: expected an empty folder or a {kind}, got a folder with other files")
+    for path in held:
+        if path.read_bytes() != texts[path.name]:
+            raise InputError(
+                f"{folder}: expected an empty folder or this {kind}, got one with another {path.name}; "
+                "choose another --out"
+            )
 
 
 def open_run(folder: str | Path, attributes: dict[str, Any], *, file: str = RUN_FILE) -> None:

@@ -124,6 +124,25 @@ def test_of_two_cases_in_one_folder_one_is_told_to_go(tmp_path: Path) -> None:
     assert read_run(tmp_path / "run").attrs["case_toml"].endswith(f"# {winner}\n")
 
 
+def test_a_folder_opened_by_two_at_any_moment_is_one_case_or_told(tmp_path: Path) -> None:
+    """The second comes up to 10 ms later: before, between and after the files that the first one writes."""
+    start, turns = time.time() + 3.0, 100
+    both = [begin("open_many", tmp_path, number, start, turns) for number in range(2)]
+    ended = [end(process) for process in both]
+    assert [code for code, _, _ in ended] == [0, 0], ended
+    first, second = (out.split("\n")[:-1] for _, out, _ in ended)
+    assert len(first) == len(second) == turns
+    for said in zip(first, second, strict=True):
+        assert sum(line == "" for line in said) == 1, said
+        assert max(said).endswith("; choose another --out"), said
+
+
+def test_a_folder_is_shared_by_two_of_one_case_at_any_moment(tmp_path: Path) -> None:
+    start, turns = time.time() + 3.0, 100
+    both = [begin("open_many", tmp_path, 0, start + late, turns) for late in (0.0, 0.002)]
+    assert [end(process) for process in both] == [(0, "\n" * turns, "")] * 2
+
+
 def test_a_lost_race_for_the_folder_is_told(tmp_path: Path, small_run, monkeypatch) -> None:
     """The other case's text appears between the look at the folder and the writing."""
     tree = small_run.make_run()

@@ -11,7 +11,7 @@ import numpy as np
 import xarray as xr
 
 from doseplan.dose import beam_cache
-from doseplan.exchange import write_run
+from doseplan.exchange import open_run, write_run
 from doseplan.kernels.distance import nearest_points
 from doseplan.messages import InputError
 
@@ -40,6 +40,18 @@ def write(folder: Path, number: str = "0", start: str = "0") -> None:
     tree = made_up(number)
     wait_for(start)
     write_run(tree, folder)
+
+
+def open_many(folder: Path, number: str, start: str, times: str) -> None:
+    """Open one folder after the other, each at its moment; print a line for each, empty if it was opened."""
+    attributes = dict(made_up(number).attrs)
+    for turn in range(int(times)):
+        wait_for(str(float(start) + 0.02 * turn + 0.0001 * int(number) * turn))
+        try:
+            open_run(folder / str(turn), attributes)
+            sys.stdout.write("\n")
+        except InputError as error:
+            sys.stdout.write("".join(f"{line}\n" for line in error.lines))
 
 
 def write_little(folder: Path, most: str) -> None:
