@@ -45,11 +45,11 @@ process is killed or meets another one. Written by `python docs/update_reliabili
 An input ends well with a result, or with lines `where: expected rule, got value`. Everything else is a
 failure: another exception, a crash of the process, no end within a minute.
 
-The HDF5 library, which reads NetCDF, goes on without end on some damaged files. Files of doseplan end with
-their SHA-256, and the library is shown only what agrees with it; a file without one is read in a process of
-its own first, which is ended after half a minute. So damage is told in a line. Who makes such a file on
-purpose can give it a right SHA-256, too: this is what the rows "sealed again on purpose" try. Such a process
-has to be ended; finished work stays.
+The HDF5 library, which reads NetCDF, crashes on some damaged files and goes on without end on others. Files
+of doseplan end with their SHA-256, and the library is shown only what agrees with it. Who makes such a file
+on purpose can give it a right SHA-256, too: this is what the rows "sealed again on purpose" try. So a file
+that this person neither wrote nor read here before is read in a process of its own first, which is ended
+after half a minute.
 """
 
 

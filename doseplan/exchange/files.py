@@ -14,7 +14,9 @@ import numpy as np
 import xarray as xr
 
 from doseplan import schema
-from doseplan.exchange.seals import ends_apart, seal, seal_holds
+from doseplan.exchange.apart import ends_apart
+from doseplan.exchange.known import is_known, remember
+from doseplan.exchange.seals import seal, seal_holds, seal_of
 from doseplan.exchange.sizes import MOST_BYTES, refuse_larger
 from doseplan.messages import InputError
 
@@ -91,7 +93,8 @@ def write_netcdf(dataset: xr.Dataset, path: Path, *, encoding: Mapping[str, Any]
     # the buffer does not grow any more: a profiler, as workers have one, may still hold a view of it
     with whole_file(path) as part, part.open("wb") as file:
         file.write(made.getbuffer())
-        file.write(seal(made.getbuffer()))
+        file.write(last := seal(made.getbuffer()))
+    remember(last)
 
 
 def _encoding(value: xr.Variable, packed: dict[str, Any]) -> dict[str, Any]:
@@ -143,9 +146,12 @@ def read_dataset(path: Path, *, remedy: str) -> xr.Dataset:
         holds = seal_holds(path)
         if holds is False:
             raise ValueError("its SHA-256 is not the one at its end")
-        if holds is None and not ends_apart(path):  # edited, or of an older version
+        known = bool(holds) and is_known(seal_of(path))
+        if not known and not ends_apart(path):
             raise ValueError("reading it does not end")
         dataset = load_netcdf(path)
+        if holds and not known:
+            remember(seal_of(path))
     except (InputError, MemoryError):
         raise
     except Exception as error:  # h5py raises OSError, KeyError or RuntimeError on damaged files

@@ -36,7 +36,7 @@ def main() -> None:
         f"-max_total_time={seconds}",
         "-seed=1",
         "-print_final_stats=1",
-        "-timeout=30",
+        "-timeout=60",  # longer than a file may take to be read apart
         "-rss_limit_mb=0",
     ]
     atheris.Setup([sys.argv[0], *options, "-max_len=60000", f"-artifact_prefix={begun}/", str(begun)], feed)
