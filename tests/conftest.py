@@ -10,8 +10,15 @@ from types import ModuleType
 
 import numba
 import pytest
+from hypothesis import HealthCheck, settings
 
 TESTS = Path(__file__).parent
+
+# the same examples each time, on a busy machine too
+settings.register_profile(
+    "doseplan", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("doseplan")
 
 
 def _kernel_cache_folder() -> str:

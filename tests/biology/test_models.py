@@ -65,7 +65,7 @@ def test_gradient_of_lem_above_the_transition():
 
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: model.scale)
 @given(total=st.floats(0.01, 150.0), fractions=st.integers(1, 40))
-@settings(max_examples=50, deadline=None, derandomize=True)
+@settings(max_examples=50)
 def test_effect_limit_is_the_inverse(model, total, fractions):
     effect = float(model.effect_limit(total, fractions=fractions))
     # all of it in `root`, then all of it in `linear`
@@ -151,7 +151,7 @@ def test_mixed_fields_add_in_both_channels():
     )
 
 
-@settings(deadline=None, max_examples=60, derandomize=True)
+@settings(max_examples=60)
 @given(seed=st.integers(0, 10_000), part=st.floats(0.0, 1.0))
 def test_effect_is_convex_in_the_weights(seed, part):
     rng = np.random.default_rng(seed)

@@ -20,7 +20,7 @@ def test_depth_in_water_is_the_distance_to_the_skin(phantom_of, case_of):
     np.testing.assert_allclose(depth, [[52.0, 12.0], [50.0, 37.7], [40.0, 80.0]], atol=1e-12)
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(ratio=st.floats(0.1, 2.0), gantry=st.floats(0.0, 359.0), couch=st.floats(0.0, 359.0))
 def test_depth_scales_with_a_uniform_rsp(phantom_of, case_of, ratio, gantry, couch):
     water, other = phantom_of(), phantom_of(np.full((40, 46, 50), ratio))

@@ -135,7 +135,7 @@ def plan(phantom_of, case_of, beams):
     return spots, points, rays, dose_operator(points, rays, beams)
 
 
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(seed=st.integers(0, 10_000), scale=st.floats(0.0, 50.0))
 def test_dose_is_linear_in_the_weights(plan, beams, seed, scale):
     spots, points, rays, _ = plan
@@ -149,7 +149,7 @@ def test_dose_is_linear_in_the_weights(plan, beams, seed, scale):
     np.testing.assert_allclose(dose(first + scale * second), dose(first) + scale * dose(second), rtol=1e-12)
 
 
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(seed=st.integers(0, 10_000))
 def test_the_products_are_adjoint(plan, seed):
     _, points, _, operator = plan

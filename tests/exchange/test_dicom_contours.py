@@ -31,7 +31,7 @@ def winding(contour: NDArray[np.int64], shape: tuple[int, int]) -> Mask:
     return turns != 0
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(arrays(bool, array_shapes(min_dims=2, max_dims=2, min_side=1, max_side=14)))
 def test_any_mask_is_given_back_by_every_rule(mask: Mask) -> None:
     contours = mask_contours(mask)

@@ -66,7 +66,7 @@ def toml(value: object) -> str:
     return json.dumps(value).replace("NaN", "nan").replace("Infinity", "inf")
 
 
-@settings(max_examples=150, deadline=None, derandomize=True)
+@settings(max_examples=150)
 @given(
     key=st.sampled_from(["name", "fields", "constraint", "goal", "surgery", "tumour", "grid", "robustness"])
     | st.text(),

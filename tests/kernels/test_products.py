@@ -62,7 +62,7 @@ def test_products_of_nothing_are_zero(rows):
     np.testing.assert_array_equal(_adjoint(empty, (np.ones(3), np.ones(3))), np.zeros(rows))
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(seed=st.integers(0, 10_000), scale=st.floats(-3.0, 3.0))
 def test_forward_is_linear(seed, scale):
     *matrix, first, second = _ragged(seed)

@@ -174,7 +174,7 @@ def test_a_stop_at_the_very_start_leaves_nothing_in_the_way(rooms, made_up, tmp_
     other.mkdir()
     (other / "case.toml").write_text("# mine")
     with pytest.raises(
-        InputError, match="expected an empty folder or a study, got a folder with other files"
+        InputError, match=r"expected an empty folder or this study, got one with another case\.toml; choose"
     ):
         sweep(case, separation_mm=[2], out=other)
 
