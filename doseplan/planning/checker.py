@@ -39,6 +39,9 @@ SUM_ERROR = 1e-12
 LEAST_ENTRY = 1e-25
 """[1 per 1e6 ions] of each spot's largest limited entry; below, float32 would no longer be relative."""
 
+TOGETHER = 32
+"""Leaves whose sums are taken beside each other: they share the way of the influence through the memory."""
+
 
 def holds(proof: Proof, evidence: Evidence) -> bool:
     """Tell whether the proof shows that no plan reaches its level."""
@@ -78,7 +81,11 @@ def sums(leaves: Sequence[Leaf], evidence: Evidence) -> Array:
     with np.errstate(divide="ignore"):
         heaviest = (2.0 * most[:, np.newaxis] / below).min(axis=0) * (1.0 + SUM_ERROR)
     rays = _rays(evidence)
-    return np.array([_leaf_sum(leaf, evidence, (most, heaviest, rays)) for leaf in leaves])
+    out = none
+    for first in range(0, len(leaves), TOGETHER):
+        part = slice(first, first + TOGETHER)
+        out[part] = _leaf_sums(leaves[part], evidence, (most, heaviest, rays))
+    return out
 
 
 def all_mixtures(paths: Sequence[Path]) -> bool:
@@ -94,17 +101,45 @@ def all_mixtures(paths: Sequence[Path]) -> bool:
     return all(all_mixtures(side) for side in sides)
 
 
-def _leaf_sum(leaf: Leaf, evidence: Evidence, known: tuple[Array, Array, tuple[Array, Array]]) -> float:
-    """Add up step 5 for one leaf, from above."""
+def _leaf_sums(
+    leaves: Sequence[Leaf], evidence: Evidence, known: tuple[Array, Array, tuple[Array, Array]]
+) -> Array:
+    """Add up step 5 for some leaves, from above."""
     most, heaviest, rays = known
+    written = [_written(leaf, evidence, most, rays) for leaf in leaves]
+    fit = np.array([each is not None for each in written])
+    out = np.full(len(leaves), np.inf)
+    if not fit.any():
+        return out
+    factors = np.stack([each[0] for each in written if each is not None], axis=1)
+    allowed, against = np.array([each[1:] for each in written if each is not None]).T
+    value = factors[0] @ evidence.linear + factors[1] @ evidence.root
+    size = factors[2] @ evidence.linear + factors[3] @ evidence.root
+    spots = np.maximum(value + SUM_ERROR * size, 0.0) @ heaviest
+    out[fit] = allowed + spots - against + SUM_ERROR * (allowed + spots + against)
+    return out
+
+
+def _written(
+    leaf: Leaf, evidence: Evidence, most: Array, rays: tuple[Array, Array]
+) -> tuple[Array, float, float] | None:
+    """Write the sum of a leaf out: None if something is not as it must be.
+
+    Returns
+    -------
+    (4, row)
+        Factors of the linear and the root channel, and the same with all terms counted as positive.
+    float, float
+        What limits allow, and what the level asks for.
+    """
     effect = evidence.effect(leaf.level_gye) * (1.0 - 3.0 * ENTRY_ERROR)
     if not (effect > 0.0 and leaf.chords >= 0):
-        return np.inf
+        return None
     shapes = (leaf.target.size, leaf.limit.size, leaf.tangent.size, leaf.cut.size)
     if shapes != (evidence.targets, most.size, most.size, len(leaf.path)):
-        return np.inf
+        return None
     if not all(_proper(each) for each in (leaf.target, leaf.limit, leaf.tangent, leaf.cut)):
-        return np.inf
+        return None
     ends = _ends(leaf.path[: leaf.chords], rays, effect)
     of_linear = np.concatenate([leaf.target, -leaf.limit])
     of_root = np.concatenate([leaf.target * (ends[0] + ends[1]), -2.0 * leaf.limit * leaf.tangent])
@@ -115,13 +150,9 @@ def _leaf_sum(leaf: Leaf, evidence: Evidence, known: tuple[Array, Array, tuple[A
         of_root[cut.row] -= sign * multiplier * cut.ratio
         size_linear[cut.row] += multiplier
         size_root[cut.row] += multiplier * abs(cut.ratio)
-    value = of_linear @ evidence.linear + of_root @ evidence.root
-    value += SUM_ERROR * (size_linear @ evidence.linear + size_root @ evidence.root)
-    gain = np.maximum(value, 0.0)
-    spots = float(np.sum(gain * heaviest))
     against = float(np.sum(leaf.target * (effect + ends[0] * ends[1])))
     allowed = float(np.sum(leaf.limit * (most + leaf.tangent**2)))
-    return allowed + spots - against + SUM_ERROR * (allowed + spots + against)
+    return np.stack([of_linear, of_root, size_linear, size_root]), allowed, against
 
 
 def _rays(evidence: Evidence) -> tuple[Array, Array]:

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from doseplan.planning.core import worst_and_spread
 from doseplan.planning.evidence import Evidence
 from doseplan.planning.interior import solve_program
-from doseplan.planning.relaxation import Leaf, Path, chord, heaviest, mixture_range, narrowed, tangent_rows
+from doseplan.planning.relaxation import Leaf, Path, chord, heaviest, mixture_range, narrowed, tangent_lines
 
 Array = NDArray[np.float64]
 Indices = NDArray[np.int64]
@@ -247,16 +247,18 @@ def part_of(bench: Bench, target: Indices, limited: Indices) -> Bench:
 def program_rows(bench: Bench, path: Path, lines: tuple[Array, Array], tangent: Array) -> tuple[Array, Array]:
     """Build the rows for scaled weights, in units of the level or the limit: targets, limits, cuts."""
     evidence = bench.evidence
-    count = evidence.targets
-    left, right = tangent_rows(evidence, tangent)
-    rows = np.empty((count + right.size + len(path), bench.unit.size))
-    rows[:count] = evidence.linear[:count] + lines[0][:, np.newaxis] * evidence.root[:count]
-    rows[:count] /= -bench.effect
-    rows[count : count + right.size] = left / right[:, np.newaxis]
-    for row, cut in enumerate(path, start=count + right.size):
-        sign = -1.0 if cut.at_least else 1.0
-        rows[row] = sign * (evidence.linear[cut.row] - cut.ratio * evidence.root[cut.row]) / bench.effect
-    rows *= bench.unit
+    slope, right = tangent_lines(evidence, tangent)
+    signs = [-1.0 if cut.at_least else 1.0 for cut in path]
+    sample = [*range(evidence.linear.shape[0]), *(cut.row for cut in path)]
+    of_root = np.concatenate([lines[0], slope, [-cut.ratio for cut in path]])
+    factor = np.concatenate([np.full(lines[0].size, -1.0 / bench.effect), 1.0 / right, signs])
+    factor[evidence.linear.shape[0] :] /= bench.effect
+    rows = np.empty((len(sample), bench.unit.size))
+    for row, number in enumerate(sample):  # one after the other, so that each stays in the processor's cache
+        np.multiply(evidence.root[number], of_root[row], out=rows[row])
+        rows[row] += evidence.linear[number]
+        rows[row] *= factor[row]
+        rows[row] *= bench.unit
     return rows, np.concatenate([-lines[1] / bench.effect, np.ones(right.size), np.zeros(len(path))])
 
 

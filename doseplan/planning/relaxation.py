@@ -3,7 +3,7 @@
 Let a and b be the channels of a sample per fraction, e = a + b^2 its effect.
 
 The target's "e >= E" is not convex; for a range of mixtures a / b it follows the chord of an arc (`chord`).
-A limit "e <= M" is convex; it follows a tangent (`tangent_rows`).
+A limit "e <= M" is convex; it follows a tangent (`tangent_lines`).
 """
 
 from dataclasses import dataclass, replace
@@ -125,16 +125,15 @@ def chord(mixture: tuple[Array, Array], effect: float) -> tuple[Array, Array]:
     return low + high, low * high
 
 
-def tangent_rows(evidence: Evidence, tangent: Array) -> tuple[Array, Array]:
+def tangent_lines(evidence: Evidence, tangent: Array) -> tuple[Array, Array]:
     """Replace a + b^2 <= most, convex, by its tangent a + 2 t b <= most + t^2: weaker for every t.
 
     Returns
     -------
-    (limited row, spot), (limited row,)
-        Left and right sides.
+    slope, right : (limited row,)
+        2 t, and the right side.
     """
-    linear, root = evidence.linear[evidence.targets :], evidence.root[evidence.targets :]
-    return linear + 2.0 * tangent[:, np.newaxis] * root, evidence.most + tangent * tangent
+    return 2.0 * tangent, evidence.most + tangent * tangent
 
 
 def heaviest(evidence: Evidence) -> Array:

@@ -15,7 +15,7 @@ from doseplan.planning.relaxation import (
     other_side,
     root_on_arc,
     row_effects,
-    tangent_rows,
+    tangent_lines,
 )
 
 
@@ -70,7 +70,8 @@ def test_a_chord_joins_both_ends() -> None:
 
 
 def test_a_tangent_touches_the_limit_and_is_weaker_elsewhere(evidence: Evidence) -> None:
-    left, right = tangent_rows(evidence, np.array([0.5, 3.0]))
+    slope, right = tangent_lines(evidence, np.array([0.5, 3.0]))
+    left = evidence.linear[evidence.targets :] + slope[:, np.newaxis] * evidence.root[evidence.targets :]
     assert left.tolist() == [[2.5, 0.0, 0.0], [3.0, 16.0, 0.0]]
     assert right.tolist() == [2.75, 21.0]
 
