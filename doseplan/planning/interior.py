@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 from scipy.linalg import cho_factor, cho_solve
 
 Array = NDArray[np.float64]
+Single = NDArray[np.float32]
 
 ITERATIONS = 80
 """Steps after which a point is taken as it is: what is proven never rests on convergence."""
@@ -16,8 +17,9 @@ LOOSE, TIGHT = 0.9, 0.995
 
 EARLY = 6
 
-SINGLE = 2e-3
-"""[1] tolerances above are reached with single precision in the largest product."""
+SINGLE, ROUGH = 1e-2, 2e-3
+"""[1] gap above which single precision is enough for the largest product, which takes half the time then; for
+rough tolerances, it is enough to the end."""
 
 INSIDE = 1e-6
 """[1] the first point is at least this far inside."""
@@ -56,32 +58,31 @@ def solve_program(matrix: Array, limit: Array, gain: Array, *, tolerance: float)
     doi:10.1137/0802028. Nothing is promised about the result; who needs certainty evaluates the multipliers.
     """
     rows, columns = matrix.shape
-    point = _start(matrix, limit, gain)
-    # products of single precision are enough for a rough solution, and take half the time
-    thin = matrix.astype(np.float32) if tolerance > SINGLE else matrix
-    work = np.empty_like(thin)
+    single = matrix.astype(np.float32)
+    narrow, wide = np.empty_like(single), np.empty_like(matrix)
+    point = _start(matrix, single, limit, gain)
+    double = False
     for number in range(ITERATIONS):
         x, slack, dual, price = point
         primal_miss = limit - matrix @ x - slack
         dual_miss = gain + price - matrix.T @ dual
-        gap = float(x @ price + slack @ dual)
+        gap = float(x @ price + slack @ dual) / (1.0 + abs(float(gain @ x)))
         small = max(float(np.abs(primal_miss).max()), float(np.abs(dual_miss).max())) < tolerance
-        if small and gap < tolerance * (1.0 + abs(float(gain @ x))):
+        if small and gap < tolerance:
             break
-        np.multiply(thin, np.sqrt(x / price).astype(thin.dtype), out=work)
-        normal = (work @ work.T).astype(np.float64)
-        normal[np.diag_indices(rows)] *= 1.0 + 1e-13
-        normal[np.diag_indices(rows)] += slack / dual
-        try:
-            factor = cho_factor(normal, lower=True, check_finite=False, overwrite_a=True)
-        except np.linalg.LinAlgError:
+        double = double or (gap < SINGLE and tolerance < ROUGH)
+        factor = None if double else _factor(single, point, narrow)
+        if factor is None:
+            double, factor = True, _factor(matrix, point, wide)
+        if factor is None:
             break
         misses = (primal_miss, dual_miss)
         step = _step(matrix, factor, point, misses, (-x * price, -slack * dual))
         primal_part, dual_part = _lengths(point, step, 1.0)
         after = (x + primal_part * step[0]) @ (price + dual_part * step[3])
         after += (slack + primal_part * step[1]) @ (dual + dual_part * step[2])
-        centre = gap / (rows + columns) * (after / gap) ** 3
+        before = x @ price + slack @ dual
+        centre = before / (rows + columns) * (after / before) ** 3
         aims = (centre - x * price - step[0] * step[3], centre - slack * dual - step[1] * step[2])
         step = _step(matrix, factor, point, misses, aims)
         primal_part, dual_part = _lengths(point, step, LOOSE if number < EARLY else TIGHT)
@@ -97,9 +98,23 @@ Point = tuple[Array, Array, Array, Array]
 """Primal point, slack of the rows, multipliers of the rows, price (slack of the columns)."""
 
 
-def _start(matrix: Array, limit: Array, gain: Array) -> Point:
+def _factor(matrix: Array | Single, point: Point, work: Array | Single) -> tuple[Array, bool] | None:
+    """Factorise the normal equations of a step; None where rounding has made them indefinite."""
+    x, slack, dual, price = point
+    np.multiply(matrix, np.sqrt(x / price).astype(matrix.dtype), out=work)
+    normal = (work @ work.T).astype(np.float64)
+    diagonal = np.diag_indices(dual.size)
+    normal[diagonal] *= 1.0 + 1e-13
+    normal[diagonal] += slack / dual
+    try:
+        return cho_factor(normal, lower=True, check_finite=False, overwrite_a=True)
+    except np.linalg.LinAlgError:
+        return None
+
+
+def _start(matrix: Array, single: Single, limit: Array, gain: Array) -> Point:
     """Start at the shortest vectors that satisfy the equations, moved inside (Mehrotra 1992, section 7)."""
-    normal = matrix @ matrix.T
+    normal = (single @ single.T).astype(np.float64)
     normal[np.diag_indices(limit.size)] += 1.0
     factor = cho_factor(normal, lower=True, check_finite=False, overwrite_a=True)
     slack = cho_solve(factor, limit, check_finite=False)
