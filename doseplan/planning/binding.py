@@ -89,7 +89,7 @@ class _Path:
 
 
 def rows_that_bind(
-    pool: Pool, witness: Array, progress: Progress, *, looks: int = LOOKS
+    pool: Pool, witness: Array, effect: Array, progress: Progress, *, looks: int = LOOKS
 ) -> tuple[Chosen, Array, Indices, float]:
     """Find the samples that hold the best plan down, by programs that follow the parabola from a plan on.
 
@@ -97,6 +97,8 @@ def rows_that_bind(
     ----------
     witness : (spot,) [1e6 ions]
         A plan that keeps the limits: the nearer to the best, the better the choice.
+    effect : (sample,)
+        Per fraction, which it gives the pool's samples.
     looks
         At all samples, for those that programs miss.
 
@@ -111,7 +113,7 @@ def rows_that_bind(
         What it gives the coldest of these samples [Gy(RBE)]: no bound.
     """
     progress("proof: the plan's tightest samples", 0.0)
-    look, chosen = _first_rows(pool, witness)
+    look, chosen = _first_rows(pool, effect)
     level = dose_of_effect(chosen.evidence, float(np.median(chosen.evidence.most)))
     amount = witness / unit_weights(chosen.evidence)
     path = _Path(
@@ -141,7 +143,7 @@ def rows_that_bind(
     return chosen, weight, columns, dose_of_effect(chosen.evidence, out.part * bench.effect)
 
 
-def _first_rows(pool: Pool, weight: Array) -> tuple[Indices, Chosen]:
+def _first_rows(pool: Pool, effect: Array) -> tuple[Indices, Chosen]:
     """Choose the plan's coldest target samples, those nearest to a limit, and some everywhere.
 
     Returns
@@ -150,7 +152,6 @@ def _first_rows(pool: Pool, weight: Array) -> tuple[Indices, Chosen]:
         Samples to look at later.
     Chosen
     """
-    effect = _effect(pool, weight)
     share = effect / pool.most_effect
     target, limited = np.flatnonzero(pool.is_target), np.flatnonzero(np.isfinite(pool.most_gye))
     cord = limited[~pool.is_target[limited]]
@@ -232,7 +233,8 @@ def _followed(bench: Bench, path: _Path, *, rough: bool) -> tuple[Outcome, float
 
 def _with_missed(pool: Pool, look: Indices, chosen: Chosen, weight: Array, level: float) -> Chosen | None:
     """Add samples below the level or above their limit, the worst of each cell; None if there is none."""
-    effect = _effect(pool, weight, look)
+    linear, root = pool.channels(weight, look)
+    effect = linear + root * root
     reached, share = effect / level, effect / pool.most_effect[look]
     cold, hot = pool.is_target[look] & (reached < 1.0 - MISSED), share > 1.0 + MISSED
     target = worst_of_cells(pool.points, look[cold], -reached[cold], cell_mm=NEAR_MM, count=JOINING)
@@ -260,8 +262,3 @@ def _at_plan(evidence: Evidence, weight: Array) -> tuple[tuple[Array, Array], Ar
 
 def _used(dual: Array) -> Indices:
     return np.flatnonzero(dual > USED * dual.sum())
-
-
-def _effect(pool: Pool, weight: Array, chosen: Indices | None = None) -> Array:
-    linear, root = pool.channels(weight, chosen)
-    return linear + root * root

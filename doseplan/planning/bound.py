@@ -137,11 +137,11 @@ def require_provable(case: Case) -> None:
 
 
 def _prove(pool: Pool, weight: Array, started: float, most_programs: int, progress: Progress) -> Bound:
-    witness, witness_gye = _scaled_down(pool, weight)
+    witness, effect, witness_gye = _scaled_down(pool, weight)
     # a plan that gives all that is prescribed needs no sharp bound: none is asked for more
     within = witness_gye < pool.seen.case.prescription.total_gy_rbe
     looks = LOOKS if within else 0
-    chosen, weight, columns, level_gye = rows_that_bind(pool, witness, progress, looks=looks)
+    chosen, weight, columns, level_gye = rows_that_bind(pool, witness, effect, progress, looks=looks)
     level_gye = (1.0 + ABOVE) * max(level_gye, witness_gye)
     bench = make_bench(chosen.evidence, level_gye)
     history: list[tuple[float, float]] = []
@@ -165,19 +165,21 @@ def _prove(pool: Pool, weight: Array, started: float, most_programs: int, progre
     )
 
 
-def _scaled_down(pool: Pool, weight: Array) -> tuple[Array, float]:
-    """Scale a plan down until all samples keep their limits, and find its target minimum."""
+def _scaled_down(pool: Pool, weight: Array) -> tuple[Array, Array, float]:
+    """Scale a plan down until all samples keep their limits: weights, effects, and its target minimum."""
     linear, root = pool.channels(weight)
     fractions = pool.fractions
     limited = np.isfinite(pool.most_gye)
+    model = rbe_model(pool.scale)
     factor = largest_factor(
-        rbe_model(pool.scale),
+        model,
         fractions * linear[limited],
         fractions * root[limited],
         pool.most_gye[limited] - AIM_BELOW_GYE,
         fractions=fractions,
     )
-    scaled = min(1.0, float(factor.min())) * fractions
+    scaled = min(1.0, float(factor.min()))
+    linear, root = scaled * linear, scaled * root
     target = pool.is_target
-    gye = rbe_model(pool.scale).dose(scaled * linear[target], scaled * root[target], fractions=fractions)
-    return weight * (scaled / fractions), float(gye.min())
+    gye = model.dose(fractions * linear[target], fractions * root[target], fractions=fractions)
+    return weight * scaled, linear + root * root, float(gye.min())

@@ -158,7 +158,8 @@ def worst_of_cells(points: Array, found: Indices, badness: Array, *, cell_mm: fl
     """
     order = found[np.argsort(-badness, kind="stable")]
     cell = np.floor(points[order] / cell_mm).astype(np.int64)
-    _, first = np.unique(cell, axis=0, return_index=True)
+    cell -= cell.min(axis=0, initial=0)
+    _, first = np.unique(np.ravel_multi_index(cell.T, cell.max(axis=0, initial=0) + 1), return_index=True)
     return order[np.sort(first)][:count]
 
 

@@ -138,11 +138,14 @@ def tangent_lines(evidence: Evidence, tangent: Array) -> tuple[Array, Array]:
 
 def heaviest(evidence: Evidence) -> Array:
     """Find the weight of each spot with which it alone reaches one of the limits; infinite if none."""
-    linear, root = evidence.linear[evidence.targets :], evidence.root[evidence.targets :]
-    most = evidence.most[:, np.newaxis] * (1.0 + 3.0 * ROUNDING)
-    below = linear + np.sqrt(linear * linear + 4.0 * root * root * most)
+    found = np.full(evidence.linear.shape[1], np.inf)
+    limited = (evidence.linear[evidence.targets :], evidence.root[evidence.targets :], evidence.most)
     with np.errstate(divide="ignore"):
-        return np.asarray((2.0 * most / below).min(axis=0))
+        for linear, root, limit in zip(*limited, strict=True):
+            most = limit * (1.0 + 3.0 * ROUNDING)
+            below = linear + np.sqrt(linear * linear + 4.0 * most * (root * root))
+            np.minimum(found, 2.0 * most / below, out=found)
+    return found
 
 
 def row_effects(evidence: Evidence, weight: Array) -> Array:
