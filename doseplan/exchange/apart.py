@@ -10,12 +10,16 @@ import threading
 from functools import cache
 from pathlib import Path
 
+from doseplan.messages import InputError
+
 MOST_SECONDS = 30.0
 """[s] a file may take to be read: a CT of a gigabyte takes a few."""
 
 _LOOP = """
-import json, sys
+import json, os, sys
 from doseplan.exchange.files import load_netcdf
+os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+print(flush=True)
 for line in sys.stdin:
     try:
         load_netcdf(json.loads(line))
@@ -80,13 +84,27 @@ class _Reader:
 
 
 def _started() -> subprocess.Popen[str]:
-    return subprocess.Popen(
+    """Start the process with the modules that this one sees.
+
+    Raises
+    ------
+    InputError
+        It does not come up: nothing can be said of any file then.
+    """
+    places = os.pathsep.join(place or str(Path.cwd()) for place in sys.path)
+    process = subprocess.Popen(
         [sys.executable, "-P", "-c", _LOOP],
+        env={**os.environ, "PYTHONPATH": places},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
         text=True,
     )
+    assert process.stdout is not None, "the pipes are there"
+    if process.stdout.readline() == "":
+        said = process.communicate()[1].strip().splitlines() or [f"exit code {process.returncode}"]
+        raise InputError(f"reading apart: expected a second Python process, got '{said[-1]}'")
+    return process
 
 
 @cache
@@ -98,5 +116,11 @@ def _reader(process: int) -> _Reader:
 
 
 def ends_apart(path: Path, *, seconds: float = MOST_SECONDS) -> bool:
-    """Read a file in a process of its own, and tell whether that comes to an end, well or with an error."""
+    """Read a file in a process of its own, and tell whether that comes to an end, well or with an error.
+
+    Raises
+    ------
+    InputError
+        There can be no such process.
+    """
     return _reader(os.getpid()).comes_back(path, seconds)

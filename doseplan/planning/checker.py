@@ -34,7 +34,7 @@ ENTRY_ERROR = 1e-6
 """[1] relative error of a stored entry, far too large: float32 rounds by 6e-8, the two kernels by 1e-14."""
 
 SUM_ERROR = 1e-12
-"""[1] of the sum of magnitudes: what float64 sums of up to 4000 rows, or 1e4 spots, may be off."""
+"""[1] of the sum of magnitudes: what float64 sums of up to 4000 rows, or of spots by pairs, may be off."""
 
 LEAST_ENTRY = 1e-25
 """[1 per 1e6 ions] of each spot's largest limited entry; below, float32 would no longer be relative."""
@@ -115,7 +115,7 @@ def _leaf_sums(
     allowed, against = np.array([each[1:] for each in written if each is not None]).T
     value = factors[0] @ evidence.linear + factors[1] @ evidence.root
     size = factors[2] @ evidence.linear + factors[3] @ evidence.root
-    spots = np.maximum(value + SUM_ERROR * size, 0.0) @ heaviest
+    spots = np.sum(np.maximum(value + SUM_ERROR * size, 0.0) * heaviest, axis=1)
     out[fit] = allowed + spots - against + SUM_ERROR * (allowed + spots + against)
     return out
 

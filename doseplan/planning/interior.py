@@ -66,7 +66,8 @@ def solve_program(matrix: Array, limit: Array, gain: Array, *, tolerance: float)
         x, slack, dual, price = point
         primal_miss = limit - matrix @ x - slack
         dual_miss = gain + price - matrix.T @ dual
-        gap = float(x @ price + slack @ dual) / (1.0 + abs(float(gain @ x)))
+        before = float(x @ price + slack @ dual)
+        gap = before / (1.0 + abs(float(gain @ x)))
         small = max(float(np.abs(primal_miss).max()), float(np.abs(dual_miss).max())) < tolerance
         if small and gap < tolerance:
             break
@@ -81,7 +82,6 @@ def solve_program(matrix: Array, limit: Array, gain: Array, *, tolerance: float)
         primal_part, dual_part = _lengths(point, step, 1.0)
         after = (x + primal_part * step[0]) @ (price + dual_part * step[3])
         after += (slack + primal_part * step[1]) @ (dual + dual_part * step[2])
-        before = x @ price + slack @ dual
         centre = before / (rows + columns) * (after / before) ** 3
         aims = (centre - x * price - step[0] * step[3], centre - slack * dual - step[1] * step[2])
         step = _step(matrix, factor, point, misses, aims)

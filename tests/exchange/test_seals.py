@@ -140,6 +140,17 @@ def test_a_reader_that_a_file_crashes_says_so(path: Path, monkeypatch: pytest.Mo
     assert ends_apart(path)
 
 
+def test_a_reader_that_does_not_come_up_is_no_fault_of_the_file(
+    path: Path, stranger: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    apart._reader(os.getpid()).end()
+    monkeypatch.setattr(apart, "_LOOP", "raise MemoryError('no room')")
+    with pytest.raises(InputError, match=r"^reading apart: expected a second .* got '.*no room'"):
+        read_dataset(path, remedy="again")
+    monkeypatch.undo()
+    assert ends_apart(path)
+
+
 def test_a_file_that_was_edited_is_read(path: Path) -> None:
     with h5py.File(path, "r+") as opened:
         opened["depth"][...] = 1.0
