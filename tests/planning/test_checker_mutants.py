@@ -169,6 +169,16 @@ def test_each_leaf_has_its_own_sum(evidence: Evidence) -> None:
     assert sums(two, evidence).tolist() == [*sums(two[:1], evidence), *sums(two[1:], evidence)]
 
 
+def test_many_leaves_are_added_up_like_one(evidence: Evidence) -> None:
+    """More than are taken beside each other, three times over; one of them is not as it must be."""
+    leaves = [leaf(level_gye=50.0 + 0.1 * number) for number in range(3 * checker.TOGETHER + 5)]
+    leaves[40] = leaf(tangent=np.zeros(2))
+    alone = [float(sums([each], evidence)[0]) for each in leaves]
+    assert np.isinf(alone).nonzero()[0].tolist() == [40]
+    # matrix products of other shapes may round otherwise
+    np.testing.assert_allclose(sums(leaves, evidence), alone, rtol=1e-13)
+
+
 @pytest.mark.parametrize("name", ["linear", "root", "most"])
 @pytest.mark.parametrize("wrong", [np.nan, np.inf, -1e-9])
 def test_evidence_that_is_no_number_or_negative_proves_nothing(
