@@ -23,7 +23,7 @@ print(flush=True)
 for line in sys.stdin:
     try:
         load_netcdf(json.loads(line))
-    except Exception:
+    except Exception:  # comes back, too: who asked reads it again, and tells
         pass
     print(flush=True)
 """

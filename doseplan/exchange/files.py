@@ -146,12 +146,13 @@ def read_dataset(path: Path, *, remedy: str) -> xr.Dataset:
         holds = seal_holds(path)
         if holds is False:
             raise ValueError("its SHA-256 is not the one at its end")
-        known = bool(holds) and is_known(seal_of(path))
+        last = seal_of(path) if holds else None
+        known = last is not None and is_known(last)
         if not known and not ends_apart(path):
             raise ValueError("reading it does not end")
         dataset = load_netcdf(path)
-        if holds and not known:
-            remember(seal_of(path))
+        if last is not None and not known:
+            remember(last)
     except (InputError, MemoryError):
         raise
     except Exception as error:  # h5py raises OSError, KeyError or RuntimeError on damaged files

@@ -103,9 +103,13 @@ def _factor(matrix: Array | Single, point: Point, work: Array | Single) -> tuple
     x, slack, dual, price = point
     np.multiply(matrix, np.sqrt(x / price).astype(matrix.dtype), out=work)
     normal = (work @ work.T).astype(np.float64)
-    diagonal = np.diag_indices(dual.size)
-    normal[diagonal] *= 1.0 + 1e-13
-    normal[diagonal] += slack / dual
+    normal[np.diag_indices(dual.size)] *= 1.0 + 1e-13
+    return _cholesky(normal, slack / dual)
+
+
+def _cholesky(normal: Array, diagonal: Array) -> tuple[Array, bool] | None:
+    """Factorise a matrix, overwritten, with more on its diagonal; None if it is not positive definite."""
+    normal[np.diag_indices(diagonal.size)] += diagonal
     try:
         return cho_factor(normal, lower=True, check_finite=False, overwrite_a=True)
     except np.linalg.LinAlgError:
@@ -114,9 +118,11 @@ def _factor(matrix: Array | Single, point: Point, work: Array | Single) -> tuple
 
 def _start(matrix: Array, single: Single, limit: Array, gain: Array) -> Point:
     """Start at the shortest vectors that satisfy the equations, moved inside (Mehrotra 1992, section 7)."""
-    normal = (single @ single.T).astype(np.float64)
-    normal[np.diag_indices(limit.size)] += 1.0
-    factor = cho_factor(normal, lower=True, check_finite=False, overwrite_a=True)
+    one = np.ones(limit.size)
+    factor = _cholesky((single @ single.T).astype(np.float64), one)
+    if factor is None:
+        factor = _cholesky(matrix @ matrix.T, one)
+    assert factor is not None, "a Gram matrix and one on its diagonal"
     slack = cho_solve(factor, limit, check_finite=False)
     dual = cho_solve(factor, matrix @ gain, check_finite=False)
     x, slack = _moved_inside(matrix.T @ slack, slack)

@@ -280,6 +280,21 @@ def test_the_interior_point_method_agrees_with_highs():
         assert np.all(found.dual >= 0.0)
 
 
+@pytest.mark.parametrize("size", [1.0, 3e3, 1e4])
+def test_rows_that_single_precision_cannot_tell_apart_are_solved_too(size):
+    """Rows are alike to a thousandth: rounding makes their equations indefinite, at the start and later."""
+    for seed in range(4):
+        rng = np.random.default_rng(seed)
+        matrix = size * (1.0 + 1e-3 * rng.uniform(size=(60, 200)))
+        limit, gain = size * rng.uniform(1.0, 2.0, 60), rng.uniform(0.5, 1.0, 200)
+        found = solve_program(matrix, limit, gain, tolerance=3e-3)
+        exact = -linprog(-gain, A_ub=matrix, b_ub=limit, method="highs").fun
+        # gap and residuals of 3e-3 each, with a value near 1
+        assert gain @ found.primal == pytest.approx(exact, abs=9e-3)
+        assert limit @ found.dual == pytest.approx(exact, abs=9e-3)
+        assert found.gap < 3e-3 * (1.0 + exact) * 1.01
+
+
 def test_a_leaf_alone_needs_no_cut():
     evidence = make_evidence(5)
     proof = prove_rows(evidence, programs=1)
